@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+#include "channel.hpp"
+
+#include <cerrno>
+#include <system_error>
+
+#include <poll.h>
+#include <sys/socket.h>
+
+namespace qmp {
+
+Channel::Channel(Fd fd, std::vector<Watch> watches)
+    : fd_(std::move(fd)), watches_(std::move(watches)) {}
+
+std::vector<pollfd> Channel::poll_list(bool want_output) const {
+  std::vector<pollfd> list;
+  list.reserve(watches_.size() + 1);
+  list.push_back({fd_.get(), static_cast<short>(want_output ? POLLIN | POLLOUT : POLLIN), 0});
+  for (const auto& watch : watches_) list.push_back({watch.fd, POLLIN, 0});
+  return list;
+}
+
+Channel::Wake Channel::wait(bool want_output, Deadline deadline) {
+  auto list = poll_list(want_output);
+  for (;;) {
+    const int count = ::poll(list.data(), list.size(), deadline.poll_timeout());
+    if (count < 0) {
+      if (errno == EINTR) continue;
+      throw std::system_error(errno, std::generic_category(), "poll");
+    }
+    if (count == 0) {
+      if (deadline.passed()) return Wake::timeout;
+      continue;
+    }
+    if ((list[0].revents & ~POLLOUT) != 0) return Wake::input;
+    for (std::size_t i = 1; i < list.size(); ++i) {
+      if (list[i].revents != 0) return Wake::watch;
+    }
+    return Wake::output;
+  }
+}
+
+std::size_t Channel::send(std::string_view bytes) {
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const auto n =
+        ::send(fd_.get(), bytes.data() + done, bytes.size() - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n >= 0) {
+      done += static_cast<std::size_t>(n);
+    } else if (errno == EAGAIN) {
+      break;
+    } else if (errno == EPIPE || errno == ECONNRESET) {
+      return bytes.size();
+    } else if (errno != EINTR) {
+      throw std::system_error(errno, std::generic_category(), "send");
+    }
+  }
+  return done;
+}
+
+std::string_view Channel::receive() {
+  for (;;) {
+    const auto n = ::recv(fd_.get(), buffer_.data(), buffer_.size(), MSG_DONTWAIT);
+    if (n > 0) return {buffer_.data(), static_cast<std::size_t>(n)};
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EAGAIN) return {};
+    // Reset means: the peer closed without having read everything. It is gone either way.
+    if (n < 0 && errno != ECONNRESET) {
+      throw std::system_error(errno, std::generic_category(), "recv");
+    }
+    ended_ = true;
+    return {};
+  }
+}
+
+std::string Channel::cause() const {
+  auto list = poll_list(false);
+  if (::poll(list.data() + 1, list.size() - 1, 0) > 0) {
+    for (std::size_t i = 1; i < list.size(); ++i) {
+      if (list[i].revents != 0) return watches_[i - 1].cause;
+    }
+  }
+  return {};
+}
+
+}  // namespace qmp

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: MIT
+#include "qmp/session.hpp"
+
+#include "peer.hpp"
+
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+using nlohmann::json;
+using qmp::Closed;
+using qmp::Session;
+
+namespace {
+
+std::string take_outgoing(Session& session) {
+  std::string text(session.outgoing());
+  session.sent(text.size());
+  return text;
+}
+
+/// One word for each message, to compare whole conversations.
+std::string describe(const qmp::Message& message) {
+  struct Words {
+    std::string operator()(const qmp::Greeting&) const { return "greeting"; }
+    std::string operator()(const qmp::Ready&) const { return "ready"; }
+    std::string operator()(const qmp::Reply& m) const {
+      return "reply " + std::to_string(m.id) + " " + m.value.dump();
+    }
+    std::string operator()(const qmp::Refusal& m) const {
+      return "refusal " + std::to_string(m.id) + " " + m.error_class + ": " + m.desc;
+    }
+    std::string operator()(const qmp::Complaint& m) const { return "complaint " + m.desc; }
+    std::string operator()(const qmp::Event& m) const { return "event " + m.name; }
+  };
+  return std::visit(Words{}, message);
+}
+
+std::vector<std::string> drain(Session& session) {
+  std::vector<std::string> result;
+  while (const auto message = session.next()) result.push_back(describe(*message));
+  return result;
+}
+
+Session ready_session() {
+  Session session;
+  session.feed(test::greeting);
+  drain(session);
+  session.feed("{\"return\": {}, \"id\": 1}\r\n");
+  drain(session);
+  take_outgoing(session);
+  REQUIRE(session.state() == Session::State::ready);
+  return session;
+}
+
+}  // namespace
+
+TEST_CASE("greeting and negotiation") {
+  Session session;
+  CHECK(session.state() == Session::State::greeting);
+  CHECK(session.outgoing().empty());
+  session.feed(test::greeting);
+  const auto message = session.next();
+  REQUIRE(message);
+  const auto* greeting = std::get_if<qmp::Greeting>(&*message);
+  REQUIRE(greeting);
+  CHECK(greeting->version["qemu"]["major"] == 7);
+  CHECK(greeting->capabilities == std::vector<std::string>{"oob"});
+  CHECK(session.state() == Session::State::negotiating);
+  CHECK(take_outgoing(session) == R"({"execute":"qmp_capabilities","id":1})");
+  session.feed("{\"return\": {}, \"id\": 1}\r\n");
+  CHECK(drain(session) == std::vector<std::string>{"ready"});
+  CHECK(session.state() == Session::State::ready);
+  CHECK_FALSE(session.oob_enabled());
+  CHECK_THROWS_AS(session.execute("x", nullptr, Session::Band::out), std::logic_error);
+}
+
+TEST_CASE("out-of-band execution is asked for only where it is wanted and offered") {
+  Session session(qmp::default_line_cap, true);
+  SUBCASE("offered") {
+    session.feed(test::greeting);
+    drain(session);
+    CHECK(take_outgoing(session) ==
+          R"({"execute":"qmp_capabilities","arguments":{"enable":["oob"]},"id":1})");
+    CHECK_FALSE(session.oob_enabled());
+    session.feed("{\"return\": {}, \"id\": 1}\n");
+    drain(session);
+    CHECK(session.oob_enabled());
+    session.execute("migrate-pause", nullptr, Session::Band::out);
+    CHECK(take_outgoing(session) == R"({"exec-oob":"migrate-pause","id":2})");
+  }
+  SUBCASE("not offered") {
+    session.feed("{\"QMP\": {\"version\": {}, \"capabilities\": []}}\n");
+    drain(session);
+    CHECK(take_outgoing(session) == R"({"execute":"qmp_capabilities","id":1})");
+    session.feed("{\"return\": {}, \"id\": 1}\n");
+    drain(session);
+    CHECK_FALSE(session.oob_enabled());
+  }
+}
+
+TEST_CASE("commands are compact, counted, and go out behind the negotiation") {
+  Session session;
+  CHECK(session.execute("query-status") == 1);
+  CHECK(session.execute("eject", {{"id", "cd,0\"\n"}, {"force", true}}) == 2);
+  CHECK(session.outgoing().empty());
+  session.feed(test::greeting);
+  drain(session);
+  CHECK(take_outgoing(session) ==
+        "{\"execute\":\"qmp_capabilities\",\"id\":3}"
+        "{\"execute\":\"query-status\",\"id\":1}"
+        "{\"execute\":\"eject\",\"arguments\":{\"force\":true,"
+        "\"id\":\"cd,0\\\"\\n\"},\"id\":2}");
+  CHECK(session.in_flight() == 3);
+}
+
+TEST_CASE("what is partly sent goes on where it stopped") {
+  auto session = ready_session();
+  session.execute("stop");
+  const std::string whole(session.outgoing());
+  session.sent(5);
+  CHECK(session.outgoing() == whole.substr(5));
+  session.execute("cont");
+  CHECK(take_outgoing(session) == whole.substr(5) + R"({"execute":"cont","id":3})");
+  CHECK(session.outgoing().empty());
+}
+
+TEST_CASE("arguments are an object or nothing, and bad UTF-8 in them does not throw") {
+  auto session = ready_session();
+  CHECK_THROWS_AS(session.execute("x", json::array({1})), std::invalid_argument);
+  CHECK_THROWS_AS(session.execute("x", "text"), std::invalid_argument);
+  CHECK(session.in_flight() == 0);
+  session.execute("x", json::object());
+  CHECK(take_outgoing(session) == R"({"execute":"x","id":2})");
+  session.execute("x", {{"file", "a\xff"}});
+  CHECK(take_outgoing(session) ==
+        "{\"execute\":\"x\",\"arguments\":{\"file\":\"a\xef\xbf\xbd\"},\"id\":3}");
+}
+
+TEST_CASE("a conversation means the same, split at every byte or joined") {
+  const std::string rest =
+      "{\"return\": {}, \"id\": 1}\r\n"
+      "{\"event\": \"STOP\", \"timestamp\": {\"seconds\": 12, \"microseconds\": 34}}\r\n"
+      "{\"return\": {\"text\": \"b\\n\\u00e4{[\"}, \"id\": 3}\r\n"  // reordered: 3 before 2
+      "{\"event\": \"UNHEARD_OF\", \"data\": {\"x\": [1]}}\r\n"
+      "{\"id\": 2, \"error\": {\"class\": \"CommandNotFound\", \"desc\": \"no such thing\"}}\n"
+      "\r\n"
+      "{\"return\": [], \"id\": 4}\r\n";
+  const std::string whole = std::string(test::greeting) + rest;
+  const std::vector<std::string> expected = {
+      "greeting",         "ready",
+      "event STOP",       "reply 3 {\"text\":\"b\\n\xc3\xa4{[\"}",
+      "event UNHEARD_OF", "refusal 2 CommandNotFound: no such thing",
+      "reply 4 []"};
+  const auto play = [&](const std::vector<std::string>& pieces) {
+    Session session;
+    std::vector<std::string> seen;
+    for (const auto& piece : pieces) {
+      session.feed(piece);
+      while (const auto message = session.next()) {
+        seen.push_back(describe(*message));
+        if (seen.back() == "greeting") {
+          for (const char* name : {"two", "three", "four"}) session.execute(name);
+        }
+      }
+    }
+    CHECK(seen == expected);
+    CHECK_FALSE(session.closed());
+    CHECK(session.in_flight() == 0);
+  };
+  play({whole});
+  for (std::size_t at = 1; at < whole.size(); ++at) play({whole.substr(0, at), whole.substr(at)});
+  std::vector<std::string> bytes;
+  for (const char c : whole) bytes.emplace_back(1, c);
+  play(bytes);
+}
+
+TEST_CASE("an event keeps its data and its time") {
+  auto session = ready_session();
+  session.feed(
+      "{\"event\": \"SHUTDOWN\", \"data\": {\"guest\": true}, "
+      "\"timestamp\": {\"seconds\": 1700000000, \"microseconds\": 250000}}\n"
+      "{\"event\": \"X\", \"timestamp\": {\"seconds\": -1, \"microseconds\": -1}}\n");
+  const auto first = session.next();
+  REQUIRE(first);
+  const auto& event = std::get<qmp::Event>(*first);
+  CHECK(event.data == json{{"guest", true}});
+  CHECK(event.time.time_since_epoch() == std::chrono::milliseconds(1700000000250));
+  const auto second = session.next();
+  REQUIRE(second);
+  CHECK(std::get<qmp::Event>(*second).data.is_null());
+  CHECK(std::get<qmp::Event>(*second).time.time_since_epoch().count() == 0);
+}
+
+TEST_CASE("a refusal says what was refused, and the text that was sent") {
+  auto session = ready_session();
+  session.execute("device_del", {{"id", "nic"}});
+  session.feed("{\"id\": 2, \"error\": {\"class\": \"DeviceNotFound\", \"desc\": \"gone\"}}\n");
+  const auto message = session.next();
+  REQUIRE(message);
+  const auto& refusal = std::get<qmp::Refusal>(*message);
+  CHECK(refusal.command == "device_del");
+  CHECK(refusal.sent == R"({"execute":"device_del","arguments":{"id":"nic"},"id":2})");
+}
+
+TEST_CASE("replies nobody waits for are dropped") {
+  auto session = ready_session();
+  session.execute("slow");
+  session.forget(2);
+  session.execute("quick");
+  session.feed(
+      "{\"return\": 1, \"id\": 2}\n"                     // forgotten
+      "{\"return\": 1, \"id\": 99}\n"                    // never sent
+      "{\"return\": 1, \"id\": \"3\"}\n"                 // not a number
+      "{\"return\": 1, \"id\": -3}\n"                    // not one of ours
+      "{\"return\": 1, \"id\": 18446744073709551619}\n"  // above 2^64: a double
+      "{\"return\": 1, \"id\": 3.0}\n"                   // a double
+      "{\"return\": 1}\n"                                // without
+      "{\"id\": 99, \"error\": {\"class\": \"GenericError\", \"desc\": \"late\"}}\n"
+      "{\"return\": 5, \"id\": 3}\n"
+      "{\"return\": 5, \"id\": 3}\n");  // twice
+  CHECK(drain(session) == std::vector<std::string>{"reply 3 5"});
+  CHECK(session.dropped() == 9);
+  CHECK_FALSE(session.closed());
+}
+
+TEST_CASE("an error without an id is a message of its own") {
+  auto session = ready_session();
+  session.feed("{\"error\": {\"class\": \"GenericError\", \"desc\": \"JSON parse error\"}}\n");
+  CHECK(drain(session) == std::vector<std::string>{"complaint JSON parse error"});
+  CHECK_FALSE(session.closed());
+}
+
+TEST_CASE("garbage ends the conversation, after what came before it") {
+  const auto play = [](const std::string& bytes) {
+    auto session = ready_session();
+    session.execute("x");
+    session.feed("{\"return\": {}, \"id\": 2}\n" + bytes + "\n{\"event\": \"LATE\"}\n");
+    CHECK(drain(session) == std::vector<std::string>{"reply 2 {}"});
+    REQUIRE(session.closed());
+    CHECK(session.state() == Session::State::closed);
+    CHECK(session.closed()->kind == Closed::Kind::malformed);
+    CHECK_THROWS_AS(session.execute("y"), std::logic_error);
+    return session.closed()->cause;
+  };
+  CHECK(play("SSH-2.0-OpenSSH_9.2") == "the peer sent what is not JSON: `SSH-2.0-OpenSSH_9.2`");
+  CHECK(play("{\"event\": \"a\xff\"}") == "the peer sent what is not JSON: `{\"event\": \"a?\"}`");
+  CHECK(play("{\"event\": \"A\"}}") == "the peer sent what is not JSON: `{\"event\": \"A\"}}`");
+  CHECK(play("{\"return\": {}") == "the peer sent what is not JSON: `{\"return\": {}`");
+  CHECK(play(std::string(1, '\0')) == "the peer sent what is not JSON: `?`");
+  CHECK(play(std::string(50, 'a')) ==
+        "the peer sent what is not JSON: `" + std::string(40, 'a') + "...`");
+  CHECK(play("[1]") == "the peer sent JSON that is not an object: `[1]`");
+  CHECK(play("{\"hello\": 1}") == "the peer sent an object that is neither reply nor event");
+  CHECK(play("{\"event\": 7}") == "the peer sent an event without a name");
+  CHECK(play("{\"QMP\": {}}") == "the peer sent a second greeting");
+  CHECK(play("{\"return\": " + std::string(2000, '[') + std::string(2000, ']') + "}") ==
+        "the peer sent JSON nested deeper than 1024 levels");
+}
+
+TEST_CASE("a peer that does not begin as QMP does is not one") {
+  Session session;
+  SUBCASE("an event") {
+    session.feed("{\"event\": \"STOP\"}\n");
+  }
+  SUBCASE("an agent's reply") {
+    session.feed("{\"return\": {}}\n");
+  }
+  SUBCASE("a greeting of the wrong shape") {
+    session.feed("{\"QMP\": 7}\n");
+  }
+  CHECK(drain(session).empty());
+  REQUIRE(session.closed());
+  CHECK(session.closed()->kind == Closed::Kind::malformed);
+  CHECK(session.closed()->cause == "the peer did not begin with a QMP greeting");
+}
+
+TEST_CASE("a refused negotiation ends the conversation") {
+  Session session;
+  session.feed(test::greeting);
+  drain(session);
+  session.feed("{\"id\": 1, \"error\": {\"class\": \"GenericError\", \"desc\": \"no\"}}\n");
+  CHECK(drain(session).empty());
+  REQUIRE(session.closed());
+  CHECK(session.closed()->cause == "the capability negotiation was refused: no");
+}
+
+TEST_CASE("the line cap") {
+  Session session(200);
+  session.feed(test::greeting);
+  session.feed("{\"return\": {}, \"id\": 1}\n");
+  CHECK(drain(session) == std::vector<std::string>{"greeting", "ready"});
+  session.execute("x");
+  const std::string head = "{\"id\": 2, \"return\": \"";
+  SUBCASE("a message of just that length passes") {
+    session.feed(head + std::string(200 - head.size() - 2, 'x') + "\"}\n");
+    CHECK(drain(session).size() == 1);
+    CHECK_FALSE(session.closed());
+  }
+  SUBCASE("a longer one does not, and is not waited for to its end") {
+    session.feed(head + std::string(201 - head.size(), 'x'));
+    CHECK(drain(session).empty());
+    REQUIRE(session.closed());
+    CHECK(session.closed()->kind == Closed::Kind::malformed);
+    CHECK(session.closed()->cause == "the peer sent a message longer than the limit");
+  }
+}
+
+TEST_CASE("the end of input in every state") {
+  Session session;
+  std::string expected;
+  SUBCASE("before the greeting") {
+    expected = "the peer closed the connection before its greeting";
+  }
+  SUBCASE("within the greeting") {
+    session.feed(test::greeting.substr(0, 10));
+    expected = "the peer closed the connection in the middle of a message";
+  }
+  SUBCASE("during the negotiation") {
+    session.feed(test::greeting);
+    expected = "the peer closed the connection during the capability negotiation";
+  }
+  SUBCASE("with nothing under way") {
+    session = ready_session();
+    expected = "the peer closed the connection";
+  }
+  SUBCASE("with a command under way") {
+    session = ready_session();
+    session.execute("x");
+    expected = "the peer closed the connection";
+  }
+  SUBCASE("within a reply") {
+    session = ready_session();
+    session.execute("x");
+    session.feed("{\"return\": {}, \"id\": 2}");
+    expected = "the peer closed the connection in the middle of a message";
+  }
+  session.end_of_input();
+  drain(session);
+  REQUIRE(session.closed());
+  CHECK(session.closed()->kind == Closed::Kind::gone);
+  CHECK(session.closed()->cause == expected);
+  CHECK(session.outgoing().empty());
+  CHECK(session.in_flight() == 0);
+  session.feed("{\"event\": \"LATE\"}\n");
+  CHECK(drain(session).empty());
+}
+
+TEST_CASE("the last words before the end are heard, and a known cause is told") {
+  auto session = ready_session();
+  session.execute("quit");
+  session.feed("{\"event\": \"SHUTDOWN\"}\n{\"return\": {}, \"id\": 2}\n");
+  session.end_of_input("the process exited");
+  CHECK_FALSE(session.closed());
+  CHECK(drain(session) == std::vector<std::string>{"event SHUTDOWN", "reply 2 {}"});
+  REQUIRE(session.closed());
+  CHECK(session.closed()->cause == "the process exited");
+}
