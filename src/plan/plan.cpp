@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+#include "plan/plan.hpp"
+
+#include "core/quote.hpp"
+
+namespace qlaunch {
+
+std::vector<std::string> MissingImage::how_to_get() const {
+  return {
+      "curl --fail --location --create-dirs --output " + shell_quote(path) + ' ' + shell_quote(url),
+      "echo " + shell_quote(digest + "  " + path) + " | " + algorithm + "sum --check"};
+}
+
+std::vector<std::string> Command::argv() const {
+  std::vector<std::string> out{program};
+  for (const auto& argument : arguments)
+    out.insert(out.end(), argument.words.begin(), argument.words.end());
+  return out;
+}
+
+const Descriptor* Plan::descriptor(std::string_view role) const {
+  for (const auto& one : qemu.descriptors)
+    if (one.role == role) return &one;
+  return nullptr;
+}
+
+}  // namespace qlaunch

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+// All that will be made and run for one VM, each piece with its reason. Plain values: nothing here
+// opens a file or starts a process.
+#pragma once
+
+#include "core/diagnostic.hpp"
+#include "plan/host_facts.hpp"
+#include "profile/profile.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace qlaunch {
+
+/// Why something is in the plan: a line of a profile, a rule, or both.
+struct Reason {
+  Location where;    // empty: no line asked for it
+  std::string rule;  // "QEMU takes memory backends only of exactly the machine's size"
+};
+
+/// One option of a command with its values: {"-device", "{…}"}.
+struct Argument {
+  std::vector<std::string> words;
+  Reason reason;
+};
+
+/// A listening Unix socket that the launcher makes (0600) and hands down as this descriptor.
+struct Descriptor {
+  int number = 0;    // in the child
+  std::string role;  // "qmp", "keeper", "serial", "agent"
+  std::string path;
+};
+
+/// A variable for a command where the environment it starts from has none of that name.
+struct DefaultVariable {
+  std::string name, value;
+  Reason reason;
+};
+
+struct Command {
+  std::string program;  // absolute
+  std::vector<Argument> arguments;
+  std::vector<DefaultVariable> variables;
+  std::vector<Descriptor> descriptors;
+
+  /// program and every word, flat: what execve gets.
+  std::vector<std::string> argv() const;
+};
+
+/// A process that QEMU needs beside it, started before it.
+struct Helper {
+  std::string name;    // "virtiofsd-TAG", "swtpm"
+  std::string serves;  // in words: "share `nix-store-share`", "TPM"
+  Command command;
+  std::string socket;                 // what QEMU connects to
+  bool socket_by_descriptor = false;  // else the helper binds it and it has to be awaited
+  /// A folder the helper must see read-only: bound so in a mount namespace before it starts.
+  std::string readonly_folder;
+  Reason reason;
+};
+
+/// What has to exist before QEMU starts. Each is left alone where its result exists already.
+struct MakeFolder {
+  std::string path;
+};
+struct MakeDisk {
+  std::string path;
+  DiskFormat format = DiskFormat::qcow2;
+  std::optional<std::uint64_t> size;
+  std::string base;  // empty: none
+  std::string base_format;
+  bool fresh = false;  // ephemeral: made anew at each start
+};
+/// A file of the firmware's, converted to qcow2 so that snapshots hold it.
+struct MakeNvram {
+  std::string path, template_path, template_format;
+};
+struct WriteFile {  // made anew at each start, mode 0600
+  std::string path, content;
+};
+struct WriteHelloImage {
+  std::string path;
+};
+struct Preparation {
+  std::variant<MakeFolder, MakeDisk, MakeNvram, WriteFile, WriteHelloImage> what;
+  Reason reason;
+};
+
+struct PlannedForward {
+  std::string network;  // netdev id
+  Forward forward;      // host_port 0 only until a port is chosen
+  Location where;
+};
+
+struct PlannedDisk {
+  std::string name, node, path;
+  DiskFormat format = DiskFormat::qcow2;
+  bool readonly = false;
+};
+
+/// An [[image]] that a disk is based on and that nobody has downloaded yet.
+struct MissingImage {
+  std::string name, url;
+  std::string algorithm, digest;  // "sha512" or "sha256", and its hexadecimal digits
+  std::string path;               // where it has to be
+  Location where;
+
+  /// The commands that fetch it and then check that its bytes are the ones the profile names:
+  /// every disk based on it trusts it.
+  std::vector<std::string> how_to_get() const;
+};
+
+struct Plan {
+  std::string name;
+  std::string machine_type;  // versioned
+  bool kvm = false;
+  std::int64_t cpus = 1;
+  std::uint64_t memory = 0;
+  VmPaths paths;
+  std::vector<Preparation> preparations;
+  std::vector<Helper> helpers;
+  Command qemu;
+  std::vector<PlannedDisk> disks;
+  std::optional<PlannedDisk> nvram;  // UEFI variables
+  std::vector<PlannedForward> forwards;
+  std::vector<std::string> macs;
+  std::vector<MissingImage> missing_images;
+  std::string serial_log, vnc_socket, spice_address;
+  DisplayType display = DisplayType::none;  // resolved
+  Ready ready;
+  Shutdown shutdown;
+
+  const Descriptor* descriptor(std::string_view role) const;
+};
+
+/// How QEMU's sockets reach it: as descriptors (`up`) or by path (a script that a person pastes).
+enum class SocketStyle { descriptor, path };
+
+struct PlanInput {
+  VmPaths paths;
+  SocketStyle sockets = SocketStyle::descriptor;
+  std::string machine_type;  // the versioned type pinned in the record; empty: resolve the alias
+  /// Ports chosen for "auto" forwards, in the order of their appearance; missing ones stay 0.
+  std::vector<std::uint16_t> auto_ports;
+};
+
+struct Planned {
+  Plan plan;  // whole only where no diagnostic is an error
+  std::vector<Diagnostic> diagnostics;
+};
+
+/// The whole plan, or everything that stands in its way. Pure: the same profile, facts and input
+/// give the same bytes.
+Planned make_plan(const Profile& profile, const HostFacts& facts, const PlanInput& input);
+
+}  // namespace qlaunch
