@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+#include "host/facts.hpp"
+
+#include "core/text.hpp"
+#include "host/files.hpp"
+#include "host/programs.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include <pwd.h>
+#include <sched.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+#endif
+
+namespace qlaunch {
+
+namespace {
+
+bool has_variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr && *value != '\0';
+}
+
+std::string user_name() {
+  // The environment first: the user database may sit on a server.
+  for (const char* name : {"USER", "LOGNAME"}) {
+    if (has_variable(name)) return std::getenv(name);
+  }
+  const passwd* entry = ::getpwuid(::getuid());
+  return entry == nullptr || entry->pw_name == nullptr ? std::string() : entry->pw_name;
+}
+
+std::string machine_id() {
+  for (const char* file : {"/etc/machine-id", "/var/lib/dbus/machine-id"}) {
+    if (const auto text = try_read_file(file)) {
+      if (const auto id = trim(*text); !id.empty()) return std::string(id);
+    }
+  }
+  return {};
+}
+
+std::int64_t usable_cpus() {
+  // Those this process may run on: in a container or under taskset that is fewer than there are.
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (::sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+  return std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN));
+}
+
+std::uint64_t total_memory() {
+  struct sysinfo info {};
+  if (::sysinfo(&info) != 0) return 0;
+  return static_cast<std::uint64_t>(info.totalram) * info.mem_unit;
+}
+
+std::vector<std::string> ssh_public_keys(const std::string& home) {
+  std::vector<std::string> files;
+  if (home.empty()) return {};
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(home + "/.ssh", error)) {
+    const std::string name = entry.path().filename().string();
+    // Certificates are signed keys, not keys that a guest could be told to accept.
+    if (name.ends_with(".pub") && !name.ends_with("-cert.pub")) {
+      files.push_back(entry.path().string());
+    }
+  }
+  std::sort(files.begin(), files.end());
+  std::vector<std::string> keys;
+  for (const auto& file : files) {
+    for (const auto& line : split(try_read_file(file).value_or(""), '\n')) {
+      const std::string key(trim(line));
+      const bool looks_right =
+          key.starts_with("ssh-") || key.starts_with("ecdsa-") || key.starts_with("sk-");
+      if (looks_right && std::find(keys.begin(), keys.end(), key) == keys.end()) {
+        keys.push_back(key);
+      }
+    }
+  }
+  return keys;
+}
+
+}  // namespace
+
+HostFacts::CpuVendor cpu_vendor() {
+#if defined(__x86_64__) || defined(__i386__)
+  // Asked of the processor itself: /proc/cpuinfo is slow where there are many.
+  unsigned highest = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid(0, &highest, &b, &c, &d) != 0) {
+    char name[13] = {};
+    std::memcpy(name, &b, 4);
+    std::memcpy(name + 4, &d, 4);
+    std::memcpy(name + 8, &c, 4);
+    const std::string_view vendor(name);
+    if (vendor == "GenuineIntel") return HostFacts::CpuVendor::intel;
+    if (vendor == "AuthenticAMD" || vendor == "HygonGenuine") return HostFacts::CpuVendor::amd;
+  }
+#endif
+  return HostFacts::CpuVendor::other;
+}
+
+FactsRequest facts_request(const Profile& profile) {
+  FactsRequest request;
+  request.qemu_binary = profile.qemu.binary;
+  request.accel = profile.machine.accel;
+  request.firmware = profile.machine.firmware != Firmware::bios;
+  request.swtpm = profile.machine.tpm;
+  for (const auto& share : profile.shares) {
+    if (share.driver == ShareDriver::virtiofs) request.virtiofsd = true;
+  }
+  for (const auto& network : profile.networks) {
+    if (network.mode == NetworkMode::bridge) request.bridge = true;
+  }
+  const auto& keys = profile.guest.ssh_keys;
+  request.ssh_keys =
+      profile.guest.present && std::find(keys.begin(), keys.end(), "auto") != keys.end();
+  return request;
+}
+
+HostFacts gather_facts(const FactsRequest& request, const StateRoots& roots) {
+  HostFacts facts;
+  facts.qemu = qemu_facts(request.qemu_binary, roots);
+  if (request.accel != Accel::tcg) {
+    KvmVerdict verdict = kvm_verdict(facts.qemu, roots);
+    facts.kvm_works = verdict.works;
+    facts.kvm_problem = std::move(verdict.problem);
+    facts.kvm_nested = verdict.works && kvm_nested();
+  }
+  facts.cpu_vendor = cpu_vendor();
+  facts.cpus = usable_cpus();
+  facts.memory = total_memory();
+  if (request.firmware) {
+    facts.firmware = firmware_descriptors(firmware_folders(facts.qemu.firmware_dirs));
+  }
+  if (request.virtiofsd) {
+    VirtiofsdFacts found = find_virtiofsd(facts.qemu.path, roots);
+    facts.virtiofsd = std::move(found.path);
+    facts.virtiofsd_kind = found.kind;
+    facts.virtiofsd_translates = found.translates;
+  }
+  if (request.swtpm) facts.swtpm = find_installed("swtpm");
+  if (request.bridge) facts.bridge_helper = find_bridge_helper(facts.qemu.path);
+  facts.qemu_img = find_qemu_img(facts.qemu.path);
+  facts.desktop = has_variable("DISPLAY") || has_variable("WAYLAND_DISPLAY");
+  facts.machine_id = machine_id();
+  facts.uid = ::geteuid();
+  facts.gid = ::getegid();
+  facts.user = user_name();
+  facts.home = home_folder();
+  if (request.ssh_keys) facts.ssh_public_keys = ssh_public_keys(facts.home);
+  facts.file = file_fact;
+  facts.read = [](const std::string& path) { return try_read_file(path); };
+  return facts;
+}
+
+HostFacts gather_facts(const Profile& profile, const StateRoots& roots) {
+  return gather_facts(facts_request(profile), roots);
+}
+
+}  // namespace qlaunch
