@@ -35,7 +35,6 @@ Section kernel_section() {
                .fallback_words = "none",
                .example = "bootspec = \"result\"",
                .path = PathRule::path,
-               .later = true,
                .set = to(&Kernel::bootspec)},
           },
       .object = [](Profile& profile) -> void* { return &profile.kernel; },
@@ -120,7 +119,7 @@ Section disk_section() {
               {.name = "image",
                .meaning =
                    "What this disk is a linked overlay on: the name of an [[image]], a path, "
-                   "a URL, or a built-in such as \"builtin:hello\".",
+                   "or a built-in such as \"builtin:hello\".",
                .fallback_words = "none: an empty disk",
                .example = "image = \"debian\"",
                .path = PathRule::image,

@@ -70,7 +70,7 @@ struct Disk {
   DiskBus bus = DiskBus::virtio;          // sata for a cdrom
   DiskMedia media = DiskMedia::disk;
   std::string base;       // a file this disk is a linked overlay on
-  std::string image;      // the name of an [[image]], a path, a URL, or "builtin:hello"
+  std::string image;      // the name of an [[image]], a path, or "builtin:hello"
   bool readonly = false;  // true for a cdrom
   std::string serial;
   DiskCache cache = DiskCache::writeback;

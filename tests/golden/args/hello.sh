@@ -18,7 +18,7 @@ trap cleanup EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
-echo "sockets and the log of the serial port are in $dir until this ends" >&2
+if [ -t 2 ]; then echo "sockets and the log of the serial port are in $dir until this ends" >&2; fi
 
 # what has to exist
 mkdir -p /home/user/.local/share/qlaunch/vm

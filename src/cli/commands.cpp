@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+#include "cli/args.hpp"
+#include "cli/check.hpp"
+#include "cli/command.hpp"
+#include "cli/console.hpp"
+#include "cli/doctor.hpp"
+#include "cli/init.hpp"
+#include "cli/keeper.hpp"
+#include "cli/kill.hpp"
+#include "cli/list.hpp"
+#include "cli/log.hpp"
+#include "cli/schema.hpp"
+#include "cli/shutdown.hpp"
+#include "cli/status.hpp"
+#include "cli/up.hpp"
+#include "cli/wait.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace qlaunch {
+
+namespace {
+
+template <class Options, void (*Add)(CLI::App&, Options&), int (*Do)(const Options&, Terminal&)>
+CliCommand entry(std::string_view name, std::vector<std::string_view> aliases,
+                 std::string_view group, std::string_view arguments, std::string_view summary) {
+  return {name, std::move(aliases), group, arguments, summary, bind<Options, Add, Do>};
+}
+
+}  // namespace
+
+const std::vector<CliCommand>& commands() {
+  constexpr std::string_view hidden;
+  constexpr std::string_view run = "Run";
+  constexpr std::string_view look = "Look";
+  constexpr std::string_view prepare = "Profiles and host";
+  static const std::vector<CliCommand> all{
+      entry<UpOptions, add_up, up>("up", {"start"}, run, "PROFILE...",
+                                   "start VMs and wait until they can be used"),
+      entry<ShutdownOptions, add_shutdown, shutdown>("shutdown", {"stop", "down", "halt"}, run,
+                                                     "VM...", "ask guests to power off, and wait"),
+      entry<KillOptions, add_kill, kill>("kill", {}, run, "VM...",
+                                         "end VMs at once, without asking their guests"),
+      entry<ListOptions, add_list, list>("list", {"ls", "ps"}, look, "", "all VMs, running or not"),
+      entry<StatusOptions, add_status, status>("status", {"info"}, look, "[VM]",
+                                               "everything known about a VM"),
+      entry<WaitOptions, add_wait, wait>("wait", {}, look, "VM",
+                                         "wait until a VM is ready, has stopped, says something"),
+      entry<LogOptions, add_log, log>("log", {"logs"}, look, "VM [LOG]",
+                                      "what a VM's serial port, QEMU or helpers have said"),
+      entry<ConsoleOptions, add_console, console>(
+          "console", {}, look, "VM", "the serial port on this terminal; Ctrl-] leaves"),
+      entry<InitOptions, add_init, init>("init", {}, prepare, "[NAME]",
+                                         "write a commented profile to start from"),
+      entry<CheckOptions, add_check, check>("check", {"validate"}, prepare, "PROFILE...",
+                                            "all problems of profiles at once"),
+      entry<ArgsOptions, add_args, args>("args", {}, prepare, "PROFILE",
+                                         "the command lines that `up` would run, and why"),
+      entry<NoOptions, add_nothing, schema>("schema", {}, prepare, "",
+                                            "the profile language as JSON Schema, for editors"),
+      entry<DoctorOptions, add_doctor, doctor>(
+          "doctor", {}, prepare, "", "what this host can do, and how to mend what it cannot"),
+      // For qlaunch itself and for its tests.
+      entry<KeeperOptions, add_keeper, keeper>("keeper", {}, hidden, "NAME",
+                                               "stay beside a running VM"),
+      entry<NoOptions, add_nothing, reference>("reference", {}, hidden, "",
+                                               "the profile language as a Markdown page"),
+  };
+  return all;
+}
+
+const CliCommand* find_command(std::string_view word) {
+  for (const auto& command : commands()) {
+    if (command.name == word) return &command;
+    const auto& aliases = command.aliases;
+    if (std::find(aliases.begin(), aliases.end(), word) != aliases.end()) return &command;
+  }
+  return nullptr;
+}
+
+std::vector<std::string> command_words() {
+  std::vector<std::string> words{"help"};
+  for (const auto& command : commands()) {
+    if (command.group.empty()) continue;
+    words.emplace_back(command.name);
+    words.insert(words.end(), command.aliases.begin(), command.aliases.end());
+  }
+  return words;
+}
+
+std::string_view advice_for(std::string_view word) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 13> advice{{
+      {"destroy",
+       "`qlaunch kill` ends a VM at once, `qlaunch shutdown` asks its guest to power off"},
+      {"create", "`qlaunch init NAME` writes a profile, `qlaunch up NAME` makes a VM of it"},
+      {"launch", "`qlaunch up PROFILE` starts a VM"},
+      {"run", "`qlaunch up PROFILE` starts a VM"},
+      {"restart", "`qlaunch shutdown VM` and then `qlaunch up VM`"},
+      {"reboot", "`qlaunch shutdown VM` and then `qlaunch up VM`"},
+      {"ssh", "`qlaunch status VM` shows the port that is forwarded to the guest's ssh"},
+      {"shell", "`qlaunch console VM` is the guest's serial port"},
+      {"attach", "`qlaunch console VM` is the guest's serial port"},
+      {"edit", "a profile is a TOML file: edit it with any editor, then `qlaunch check PROFILE`"},
+      {"version", "`qlaunch --version` prints it"},
+      {"show", "`qlaunch status VM` shows a VM, `qlaunch args PROFILE` what would be run"},
+      {"top", "`qlaunch list` shows all VMs"},
+  }};
+  for (const auto& [name, text] : advice) {
+    if (name == word) return text;
+  }
+  return {};
+}
+
+}  // namespace qlaunch

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+#include "cli/facts.hpp"
+
+#include "cli/harmless.hpp"
+#include "cli/table.hpp"
+#include "core/quote.hpp"
+#include "core/text.hpp"
+#include "vm/catalog.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <iterator>
+
+namespace qlaunch {
+namespace {
+
+/// The profile read again from the texts of its last start; what it says now is another matter.
+std::optional<Profile> recorded_profile(const Record& record) {
+  auto world = host_world();
+  world.read = [&record](const std::string& path) {
+    for (const auto& source : record.sources) {
+      if (source.path == path) return source.content;
+    }
+    throw Error("not recorded");
+  };
+  try {
+    return load_profile(record.profile, record.profile, record.settings, world).profile;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+/// The last few thousand bytes; logs may be large.
+std::string tail_of_file(const std::string& path) {
+  constexpr std::streamoff enough = 8192;
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  if (!file) return {};
+  file.seekg(std::max<std::streamoff>(file.tellg() - std::streampos(enough), 0));
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::string host_and_port(const std::string& address, std::uint16_t port) {
+  const bool colons = address.find(':') != std::string::npos;
+  return (colons ? '[' + address + ']' : address) + ':' + std::to_string(port);
+}
+
+}  // namespace
+
+const Plan* VmFacts::plan() const {
+  if (status.live) return &status.live->plan;
+  return record ? &record->plan : nullptr;
+}
+
+const std::vector<PlannedForward>& VmFacts::forwards() const {
+  static const std::vector<PlannedForward> none;
+  return status.live ? status.live->forwards : none;
+}
+
+const Forward* VmFacts::ssh() const {
+  const auto& all = forwards();
+  const auto found = std::find_if(all.begin(), all.end(), [](const auto& planned) {
+    return planned.forward.protocol == Protocol::tcp && planned.forward.guest_port == 22;
+  });
+  return found == all.end() ? nullptr : &found->forward;
+}
+
+VmFacts gather_vm(const std::string& name, bool whole) {
+  VmFacts facts;
+  facts.status = look(name);
+  facts.record = read_record(name);
+  if (!facts.runs()) facts.end = read_end(name);
+  if (whole && facts.record) facts.profile = recorded_profile(*facts.record);
+  return facts;
+}
+
+VmFacts started_facts(const LiveRecord& live) {
+  VmFacts facts;
+  facts.status.name = live.name;
+  if (!alive(live.qemu)) {
+    facts.end = read_end(live.name);
+    return facts;
+  }
+  facts.status.live = live;
+  facts.status.state = VmState::running;
+  facts.status.accelerator = live.plan.kvm ? "kvm" : "tcg";
+  return facts;
+}
+
+std::vector<VmFacts> gather_vms(bool whole, const std::function<void(const Error&)>& problem) {
+  const auto names = known_vms();
+  std::vector<VmFacts> out;
+  out.reserve(names.size());
+  for (const auto& name : names) {
+    try {
+      out.push_back(gather_vm(name, whole));
+    } catch (const Error& error) {
+      auto diagnostics = error.diagnostics();
+      auto& message = diagnostics.front().message;
+      message = "VM " + in_backticks(name) + " is left out: " + message;
+      problem(Error(std::move(diagnostics), error.code()));
+    }
+  }
+  return out;
+}
+
+std::string arrow_text(const Forward& forward) {
+  return host_and_port(forward.host_address, forward.host_port) + " -> " +
+         std::to_string(forward.guest_port) + (forward.protocol == Protocol::udp ? " udp" : " tcp");
+}
+
+std::string uptime_text(double seconds) {
+  const auto whole = static_cast<long long>(std::floor(std::max(seconds, 0.0)));
+  const auto pair = [](long long large, const char* unit, long long small, const char* small_unit) {
+    return std::to_string(large) + unit + ' ' + std::to_string(small) + small_unit;
+  };
+  if (whole < 60) return std::to_string(whole) + "s";
+  if (whole < 3600) return pair(whole / 60, "m", whole % 60, "s");
+  if (whole < 86400) return pair(whole / 3600, "h", whole % 3600 / 60, "m");
+  return pair(whole / 86400, "d", whole % 86400 / 3600, "h");
+}
+
+std::string state_text(const VmStatus& status) {
+  std::string text(state_name(status.state));
+  if (status.state == VmState::paused && !status.qemu_state.empty() &&
+      status.qemu_state != "paused")
+    text += " (" + printable(status.qemu_state) + ')';
+  return text;
+}
+
+std::string ssh_command(const VmFacts& facts) {
+  const auto* ssh = facts.ssh();
+  if (ssh == nullptr) return {};
+  const bool everywhere = ssh->host_address == "0.0.0.0" || ssh->host_address.empty();
+  const std::string host = everywhere ? "127.0.0.1" : ssh->host_address;
+  const auto user = facts.profile ? facts.profile->guest.user : std::string();
+  return "ssh -p " + std::to_string(ssh->host_port) + ' ' +
+         shell_quote(user.empty() ? host : user + '@' + host);
+}
+
+std::string display_text(const VmFacts& facts) {
+  if (!facts.runs()) return {};
+  const auto& plan = *facts.plan();
+  switch (plan.display) {
+    case DisplayType::gtk:
+    case DisplayType::sdl:
+      return "a window on this desktop";
+    case DisplayType::spice:
+      return "remote-viewer " +
+             shell_quote((plan.spice_address.starts_with('/') ? "spice+unix://" : "spice://") +
+                         plan.spice_address);
+    default:
+      break;
+  }
+  if (plan.vnc_socket.empty()) return {};
+  return "VNC on socket " + plan.vnc_socket;
+}
+
+std::string reach_text(const VmFacts& facts) {
+  const auto& live = *facts.status.live;
+  std::string out = facts.name() + " runs (pid " + std::to_string(live.qemu.pid) + ", " +
+                    facts.status.accelerator + ", " + format_size(live.plan.memory) + ")\n";
+  const auto name = shell_quote(facts.name());
+  std::vector<std::pair<std::string, std::string>> ways;
+  if (live.plan.descriptor("serial") != nullptr)
+    ways.emplace_back("console", "qlaunch console " + name);
+  ways.emplace_back("ssh", ssh_command(facts));
+  std::string forwards;
+  for (const auto& planned : facts.forwards()) {
+    if (&planned.forward == facts.ssh()) continue;
+    forwards += (forwards.empty() ? "" : "\n") + arrow_text(planned.forward);
+  }
+  ways.emplace_back("forward", forwards);
+  // A machine without a desktop shows its picture only to those who ask: `status` tells.
+  if (live.plan.display != DisplayType::none) ways.emplace_back("display", display_text(facts));
+  ways.emplace_back("stop", "qlaunch shutdown " + name);
+  return out + facts_table(ways, std::nullopt, "    ");
+}
+
+std::vector<std::string> serial_tail(const Plan& plan, std::size_t lines) {
+  std::vector<std::string> out;
+  if (plan.serial_log.empty()) return out;
+  Harmless harmless;
+  for (auto& line : split(harmless.feed(tail_of_file(plan.serial_log)), '\n')) {
+    std::erase(line, '\r');
+    if (!trim(line).empty()) out.push_back(std::move(line));
+  }
+  if (out.size() > lines) out.erase(out.begin(), out.end() - static_cast<std::ptrdiff_t>(lines));
+  return out;
+}
+
+}  // namespace qlaunch

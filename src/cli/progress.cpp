@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+#include "cli/progress.hpp"
+
+#include "cli/interrupt.hpp"
+#include "core/text.hpp"
+#include "core/units.hpp"
+
+#include <chrono>
+
+namespace qlaunch {
+namespace {
+
+constexpr auto worth_showing = std::chrono::milliseconds(300);
+constexpr auto tick = std::chrono::seconds(1);
+constexpr std::string_view erase_line = "\r\x1b[K";
+
+}  // namespace
+
+void Progress::step(const std::string& text) {
+  if (!terminal_.shows_progress()) return;
+  const std::lock_guard lock(mutex_);
+  if (line_open_) terminal_.say(erase_line);
+  line_open_ = false;
+  terminal_.say("  " + printable(text) + "\n");
+}
+
+void Progress::warn(const Diagnostic& diagnostic) {
+  const std::lock_guard lock(mutex_);
+  if (line_open_) terminal_.say(erase_line);
+  line_open_ = false;
+  terminal_.complain(diagnostic);
+}
+
+void Progress::waiting(std::string text) {
+  done();
+  if (!terminal_.shows_progress()) return;
+  stop_ = false;
+  ticker_ = std::thread([this, text = std::move(text)] {
+    leave_signals_to_main_thread();
+    show_waiting(printable(text));
+  });
+}
+
+void Progress::show_waiting(const std::string& text) {
+  const auto begin = std::chrono::steady_clock::now();
+  const auto room = static_cast<std::size_t>(terminal_.message_width()) - 1;
+  std::unique_lock lock(mutex_);
+  if (changed_.wait_for(lock, worth_showing, [&] { return stop_; })) return;
+  do {
+    const auto seconds =
+        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - begin);
+    auto line = decode_utf8_lossy("  waiting for " + text + " (" +
+                                  format_duration(std::max<Duration>(seconds, tick)) + ")");
+    // A line that wraps could not be erased.
+    if (line.size() > room) line.resize(room);
+    terminal_.say(std::string(erase_line) + encode_utf8(line));
+    line_open_ = true;
+  } while (!changed_.wait_for(lock, tick, [&] { return stop_; }));
+}
+
+void Progress::done() {
+  if (!ticker_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  changed_.notify_all();
+  ticker_.join();
+  if (line_open_) terminal_.say(erase_line);
+  line_open_ = false;
+}
+
+}  // namespace qlaunch

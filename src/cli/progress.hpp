@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// What is going on, for a person at a terminal: one line per step, and one that is erased for what
+// is being waited for. Shows nothing where standard error is no terminal.
+#pragma once
+
+#include "cli/terminal.hpp"
+
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace qlaunch {
+
+class Progress {
+ public:
+  explicit Progress(const Terminal& terminal) : terminal_(terminal) {}
+  ~Progress() { done(); }
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  /// A line that stays. May be called from any thread.
+  void step(const std::string& text);
+  void warn(const Diagnostic& diagnostic);
+
+  /// "waiting for TEXT (12s)", kept up to date until done() is called. Shown only where it takes
+  /// long enough to be read.
+  void waiting(std::string text);
+  void done();
+
+ private:
+  void show_waiting(const std::string& text);
+
+  const Terminal& terminal_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::thread ticker_;
+  bool stop_ = false;
+  bool line_open_ = false;
+};
+
+}  // namespace qlaunch

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT
+#include "cli/report_json.hpp"
+
+#include "core/error.hpp"
+#include "core/quote.hpp"
+#include "core/suggest.hpp"
+#include "core/text.hpp"
+#include "vm/journal.hpp"
+
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+namespace qlaunch {
+namespace {
+
+// Keys in the order they are written: people read it too.
+using Json = nlohmann::ordered_json;
+
+std::string text_of(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+Json or_null(const std::string& text) {
+  return text.empty() ? Json() : Json(text);
+}
+
+Json forwards_json(const VmFacts& facts) {
+  Json out = Json::array();
+  for (const auto& [network, forward, where] : facts.forwards())
+    out.push_back({{"network", network},
+                   {"protocol", forward.protocol == Protocol::udp ? "udp" : "tcp"},
+                   {"host_address", forward.host_address},
+                   {"host_port", forward.host_port},
+                   {"guest_port", forward.guest_port}});
+  return out;
+}
+
+/// What `list` and `status` both say.
+Json summary(const VmFacts& facts) {
+  const auto& status = facts.status;
+  Json out;
+  out["name"] = facts.name();
+  out["state"] = state_name(status.state);
+  out["pid"] = facts.runs() ? Json(status.live->qemu.pid) : Json();
+  out["uptime"] = facts.runs() ? Json(std::round(status.uptime * 1000) / 1000) : Json();
+  out["accelerator"] = or_null(status.accelerator);
+  const auto* plan = facts.plan();
+  out["cpus"] = plan != nullptr ? Json(plan->cpus) : Json();
+  out["memory"] = plan != nullptr ? Json(plan->memory) : Json();
+  out["forwards"] = forwards_json(facts);
+  out["ssh_port"] = facts.ssh() != nullptr ? Json(facts.ssh()->host_port) : Json();
+  out["profile"] = facts.record ? or_null(facts.record->profile) : Json();
+  out["needs_restart"] = status.needs_restart;
+  return out;
+}
+
+Json disks_json(const Plan& plan) {
+  Json out = Json::array();
+  for (const auto& disk : plan.disks)
+    out.push_back({{"name", disk.name},
+                   {"path", disk.path},
+                   {"format", disk.format == DiskFormat::qcow2 ? "qcow2" : "raw"},
+                   {"readonly", disk.readonly}});
+  return out;
+}
+
+Json shares_json(const Profile& profile) {
+  Json out = Json::array();
+  for (const auto& share : profile.shares)
+    out.push_back({{"tag", share.tag},
+                   {"path", share.path},
+                   {"driver", share.driver == ShareDriver::p9 ? "9p" : "virtiofs"},
+                   {"readonly", share.readonly},
+                   {"mount", or_null(share.mount)}});
+  return out;
+}
+
+Json helpers_json(const LiveRecord& live) {
+  Json out = Json::array();
+  for (const auto& helper : live.helpers)
+    out.push_back({{"name", helper.name},
+                   {"serves", helper.serves},
+                   {"pid", helper.process.pid},
+                   {"runs", alive(helper.process)}});
+  return out;
+}
+
+std::string_view display_name(DisplayType type) {
+  switch (type) {
+    case DisplayType::automatic:
+      return "auto";
+    case DisplayType::gtk:
+      return "gtk";
+    case DisplayType::sdl:
+      return "sdl";
+    case DisplayType::spice:
+      return "spice";
+    case DisplayType::vnc:
+      return "vnc";
+    case DisplayType::curses:
+      return "curses";
+    case DisplayType::none:
+      return "none";
+  }
+  return "none";
+}
+
+Json whole(const VmFacts& facts) {
+  const auto& status = facts.status;
+  const auto* plan = facts.plan();
+  Json out = summary(facts);
+  out["qemu_state"] = or_null(status.qemu_state);
+  out["started"] = status.live ? or_null(status.live->started) : Json();
+  out["resident"] = facts.runs() ? Json(status.resident) : Json();
+  out["machine"] = plan != nullptr ? or_null(plan->machine_type) : Json();
+  out["settings"] = facts.record ? Json(facts.record->settings) : Json::array();
+  out["ssh"] = or_null(ssh_command(facts));
+  out["macs"] = plan != nullptr ? Json(plan->macs) : Json::array();
+  out["disks"] = plan != nullptr ? disks_json(*plan) : Json::array();
+  out["shares"] = facts.profile ? shares_json(*facts.profile) : Json::array();
+  out["display"] = plan != nullptr ? Json(display_name(plan->display)) : Json();
+  out["vnc_socket"] = plan != nullptr ? or_null(plan->vnc_socket) : Json();
+  out["spice_address"] = plan != nullptr ? or_null(plan->spice_address) : Json();
+  Json logs = Json::object();
+  for (const auto& log : log_files(facts.name())) logs[log.name] = log.path;
+  out["logs"] = logs;
+  out["keeper"] = facts.runs() && status.keeper_alive ? Json(status.live->keeper.pid) : Json();
+  out["helpers"] = status.live ? helpers_json(*status.live) : Json::array();
+  out["problems"] = status.dead_helpers;
+  out["last_end"] = facts.end ? Json{{"time", facts.end->time},
+                                     {"reason", facts.end->reason},
+                                     {"text", facts.end->text}}
+                              : Json();
+  return out;
+}
+
+/// The element of an array that is meant by its number, or by its name or tag.
+const Json* element(const Json& array, const std::string& word) {
+  if (const auto index = parse_unsigned(word); index && *index < array.size())
+    return &array[static_cast<std::size_t>(*index)];
+  for (const auto& each : array) {
+    for (const auto* key : {"name", "tag"}) {
+      if (each.is_object() && each.contains(key) && each[key] == word) return &each;
+    }
+  }
+  return nullptr;
+}
+
+std::vector<std::string> keys_of(const Json& json) {
+  std::vector<std::string> keys;
+  if (json.is_object()) {
+    for (const auto& [key, value] : json.items()) keys.push_back(key);
+  }
+  for (std::size_t index = 0; json.is_array() && index < json.size(); ++index)
+    keys.push_back(std::to_string(index));
+  return keys;
+}
+
+Json array_of(const std::vector<VmFacts>& vms, Json (*object)(const VmFacts&)) {
+  Json out = Json::array();
+  for (const auto& each : vms) out.push_back(object(each));
+  return out;
+}
+
+}  // namespace
+
+std::string list_json(const std::vector<VmFacts>& vms) {
+  return text_of(array_of(vms, summary));
+}
+std::string status_json(const VmFacts& facts) {
+  return text_of(whole(facts));
+}
+std::string status_json(const std::vector<VmFacts>& vms) {
+  return text_of(array_of(vms, whole));
+}
+
+std::string status_value(const VmFacts& facts, const std::string& key) {
+  const Json json = whole(facts);
+  const Json* at = &json;
+  std::string reached;
+  for (const auto& word : split(key, '.')) {
+    const Json* next = nullptr;
+    if (at->is_object() && at->contains(word)) next = &at->at(word);
+    if (at->is_array()) next = element(*at, word);
+    if (next == nullptr) {
+      UsageError error("the status of " + in_backticks(facts.name()) + " has no " +
+                       in_backticks(reached + word));
+      const auto keys = keys_of(*at);
+      if (const auto near = nearest(word, keys))
+        error.help("did you mean " + in_backticks(reached + *near) + "?");
+      const auto above = in_backticks(reached.substr(0, reached.find_last_of('.')));
+      if (keys.empty()) throw std::move(error).help("nothing is below " + above);
+      const auto below = reached.empty() ? std::string() : "below " + above + ' ';
+      throw std::move(error).help(below + (keys.size() == 1 ? "there is " : "there are ") +
+                                  enumerate(keys));
+    }
+    at = next;
+    reached += word + '.';
+  }
+  if (at->is_string()) return at->get<std::string>() + '\n';
+  return at->dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+std::string findings_json(const std::vector<Finding>& findings) {
+  Json out = Json::array();
+  for (const auto& finding : findings)
+    out.push_back({{"topic", finding.topic},
+                   {"level", level_name(finding.level)},
+                   {"text", finding.text},
+                   {"mend", or_null(finding.mend)}});
+  return text_of(out);
+}
+
+std::string diagnostics_json(const std::vector<Diagnostic>& diagnostics) {
+  const auto severity = [](Severity level) {
+    return level == Severity::error ? "error" : level == Severity::warning ? "warning" : "note";
+  };
+  Json out = Json::array();
+  for (const auto& each : diagnostics) {
+    const bool placed = each.where && each.where.line > 0;
+    out.push_back({{"file", each.where ? Json(each.where.source->name) : Json()},
+                   {"line", placed ? Json(each.where.line) : Json()},
+                   {"column", placed ? Json(each.where.column) : Json()},
+                   {"severity", severity(each.severity)},
+                   {"message", each.message},
+                   {"help", each.help}});
+  }
+  return text_of(out);
+}
+
+}  // namespace qlaunch

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+#include "vm/catalog.hpp"
+
+#include "core/error.hpp"
+#include "core/quote.hpp"
+#include "core/suggest.hpp"
+#include "embedded.hpp"
+#include "host/files.hpp"
+#include "host/paths.hpp"
+#include "profile/read_file.hpp"
+#include "vm/record.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+namespace qlaunch {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view suffix = ".toml";
+
+bool is_path(std::string_view word) {
+  return word.find('/') != std::string_view::npos || word.ends_with(suffix);
+}
+
+bool exists(const std::string& path) {
+  return path.starts_with(builtin_prefix) || file_fact(path).kind != FileFact::Kind::missing;
+}
+
+std::string absolute(const std::string& path) {
+  return fs::absolute(path).lexically_normal().string();
+}
+
+/// A profile's name to its file in the folders, or among the built-in ones.
+std::optional<std::string> find_named(const std::string& name) {
+  for (const auto& folder : profile_folders()) {
+    const auto path = folder + '/' + name + std::string(suffix);
+    if (file_fact(path).kind == FileFact::Kind::file) return absolute(path);
+  }
+  if (name == "hello") return std::string(builtin_prefix) + name;
+  return std::nullopt;
+}
+
+std::optional<std::string> find_base(const std::string& name, const std::string& from) {
+  if (!is_path(name)) return find_named(name);
+  const auto path = absolute((fs::path(from) / name).string());
+  if (file_fact(path).kind == FileFact::Kind::missing) return std::nullopt;
+  return path;
+}
+
+std::string read_profile_text(const std::string& path) {
+  if (path == "builtin:hello") return hello_profile_text;
+  return read_profile_file(path);
+}
+
+void suggest_name(UsageError& error, const std::string& word) {
+  auto names = known_profiles();
+  for (auto& vm : known_vms()) names.push_back(std::move(vm));
+  if (const auto near = nearest(word, names))
+    error.help("did you mean " + in_backticks(*near) + "?");
+}
+
+}  // namespace
+
+ProfileWorld host_world() {
+  ProfileWorld world;
+  world.read = read_profile_text;
+  world.find = find_base;
+  world.environment = [](const std::string& variable) -> std::optional<std::string> {
+    const char* value = std::getenv(variable.c_str());
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  };
+  world.home = home_folder();
+  std::error_code ignored;
+  world.folder = fs::current_path(ignored).string();
+  return world;
+}
+
+std::string find_profile(const std::string& word) {
+  if (word.starts_with(builtin_prefix) && word != "builtin:hello")
+    throw UsageError("there is no built-in profile " + in_backticks(word))
+        .help("the built-in profile is `hello`");
+  if (word.starts_with(builtin_prefix)) return word;
+  if (is_path(word)) {
+    const auto path = absolute(word);
+    if (exists(path)) return path;
+    UsageError error("profile " + in_backticks(word) + " does not exist");
+    const auto folder = fs::path(path).parent_path();
+    std::vector<std::string> beside;
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+      if (entry.path().extension() == suffix) beside.push_back(entry.path().filename().string());
+    }
+    if (const auto near = nearest(fs::path(path).filename().string(), beside))
+      error.help("did you mean " + in_backticks((fs::path(word).parent_path() / *near).string()) +
+                 "?");
+    error.help("`qlaunch init NAME` writes a commented profile to start from");
+    throw error;
+  }
+  // A known VM's own profile comes before a profile that happens to have its name.
+  const auto vms = known_vms();
+  if (std::find(vms.begin(), vms.end(), word) != vms.end()) {
+    const auto record = read_record(word);
+    if (record && exists(record->profile)) return record->profile;
+  }
+  if (auto found = find_named(word)) return *found;
+  UsageError error("there is no profile " + in_backticks(word));
+  suggest_name(error, word);
+  auto folders = profile_folders();
+  for (auto& folder : folders) folder = in_backticks(folder);
+  error.help("looked for " + word + std::string(suffix) + " in " + enumerate(folders));
+  throw error;
+}
+
+LoadedProfile open_profile(const std::string& path, const std::vector<std::string>& settings) {
+  // Messages are shorter, and can be clicked in a terminal, with a path as the user sees it.
+  std::error_code ignored;
+  std::string shown = path;
+  if (!path.starts_with(builtin_prefix)) {
+    const auto relative = fs::relative(path, ignored).string();
+    if (!relative.empty() && !relative.starts_with("../..") && relative.size() < path.size())
+      shown = relative;
+  }
+  return load_profile(path, shown, settings, host_world());
+}
+
+std::vector<std::string> known_profiles() {
+  std::vector<std::string> names{"hello"};
+  for (const auto& folder : profile_folders()) {
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+      if (entry.path().extension() == suffix) names.push_back(entry.path().stem().string());
+    }
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+std::vector<std::string> known_vms() {
+  std::vector<std::string> names;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(state_roots().data, ignored)) {
+    if (fs::exists(entry.path() / "vm.json", ignored))
+      names.push_back(entry.path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::string find_vm(const std::string& word) {
+  const auto vms = known_vms();
+  if (std::find(vms.begin(), vms.end(), word) != vms.end()) return word;
+  if (is_path(word)) {
+    const auto path = absolute(word);
+    for (const auto& name : vms) {
+      const auto record = read_record(name);
+      if (record && record->profile == path) return name;
+    }
+    StateError error("no VM was started from " + in_backticks(word));
+    error.help("`qlaunch up " + shell_quote(word) + "` starts one");
+    throw error;
+  }
+  StateError error("there is no VM " + in_backticks(word));
+  if (const auto near = nearest(word, vms)) {
+    error.help("did you mean " + in_backticks(*near) + "?");
+  } else if (find_named(word)) {
+    error.help("a profile of this name exists: `qlaunch up " + shell_quote(word) + "` starts it");
+  } else {
+    error.help("`qlaunch list` shows the known VMs");
+  }
+  throw error;
+}
+
+}  // namespace qlaunch

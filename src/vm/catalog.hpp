@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// Finding what a word on the command line means: a profile's file or a known VM. Starts nothing.
+#pragma once
+
+#include "profile/load.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace qlaunch {
+
+/// The profile built into the binary, shown as "builtin:hello".
+constexpr std::string_view builtin_prefix = "builtin:";
+
+/// What `extends`, $VAR and ~ see on this host.
+ProfileWorld host_world();
+
+/// PROFILE: a path, or a name looked up in the profile folders and then among the built-in ones.
+/// Returns an absolute path or "builtin:NAME". Throws UsageError with the places searched and the
+/// nearest name.
+std::string find_profile(const std::string& word);
+
+/// Reads and checks; `shown` in messages is the word itself where it is a path.
+LoadedProfile open_profile(const std::string& path, const std::vector<std::string>& settings);
+
+/// Names (without .toml) of every profile that find_profile would find by name.
+std::vector<std::string> known_profiles();
+
+/// Names of all VMs that have a record or run, sorted.
+std::vector<std::string> known_vms();
+
+/// VM: a known VM's name, or the path or name of a profile whose VM is known. Throws StateError
+/// (with the nearest name) where there is none.
+std::string find_vm(const std::string& word);
+
+}  // namespace qlaunch

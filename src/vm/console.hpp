@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+// The serial port on this terminal. Restores the terminal however it ends.
+#pragma once
+
+#include <string>
+
+namespace qlaunch {
+
+enum class ConsoleEnd { detached, vm_ended, input_ended };
+
+/// Copies between the terminal (or pipes) and the serial port until Ctrl-] or the VM's end.
+/// StateError where it does not run or has no serial port, Error where somebody else is on it.
+ConsoleEnd run_console(const std::string& name);
+
+}  // namespace qlaunch

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+#include "vm/control.hpp"
+
+#include "core/error.hpp"
+#include "core/quote.hpp"
+#include "host/files.hpp"
+#include "host/paths.hpp"
+#include "vm/journal.hpp"
+#include "vm/live.hpp"
+#include "vm/record.hpp"
+
+#include <algorithm>
+#include <csignal>
+
+#include <nlohmann/json.hpp>
+
+namespace qlaunch {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// A guest that is still booting does not hear the first press of its power button.
+constexpr auto press_again = std::chrono::seconds(5);
+constexpr auto quit_patience = std::chrono::seconds(5);
+constexpr auto tidy_patience = std::chrono::seconds(15);
+
+/// Waits for the keeper, which tidies up; does so itself where there is none any more.
+std::string after_the_end(const LiveRecord& live, std::string text) {
+  const auto keeper = open_pidfd(live.keeper);
+  if (keeper && wait_exit(keeper.get(), Clock::now() + tidy_patience)) {
+    if (const auto end = read_end(live.name)) return end->text;
+    return text;
+  }
+  if (!keeper && read_live(live.name)) {
+    // It may have just gone after doing its work; then nothing is left to do.
+    write_end(live.name, {timestamp(), "unknown", text});
+    remove_tree(live.plan.paths.runtime);
+    return text;
+  }
+  if (const auto end = read_end(live.name)) return end->text;
+  return text;
+}
+
+void press_power_button(const LiveRecord& live) {
+  CommandSocket socket(live);
+  const auto state = socket.client().execute("query-status").at("status").get<std::string>();
+  if (state != "running") {
+    StateError error("VM " + in_backticks(live.name) + " is not running but in state " +
+                     in_backticks(state) + ": its guest cannot hear the power button");
+    error.help("`qlaunch shutdown --force " + shell_quote(live.name) + "` or `qlaunch kill " +
+               shell_quote(live.name) + "` ends it all the same");
+    throw error;
+  }
+  socket.client().execute("system_powerdown");
+}
+
+/// True where QEMU has ended by the deadline.
+bool power_down(const LiveRecord& live, int pidfd, Clock::time_point deadline) {
+  for (;;) {
+    try {
+      press_power_button(live);
+    } catch (const qmp::Gone&) {
+      // It is on its way out.
+      return wait_exit(pidfd, deadline);
+    } catch (const qmp::Refused&) {
+      return wait_exit(pidfd, deadline);
+    }
+    if (wait_exit(pidfd, std::min<Clock::time_point>(deadline, Clock::now() + press_again)))
+      return true;
+    if (Clock::now() >= deadline) return false;
+  }
+}
+
+void end_by_force(const LiveRecord& live, int pidfd) {
+  try {
+    CommandSocket socket(live, quit_patience);
+    socket.client().quit();
+  } catch (const qmp::Error&) {  // NOLINT(bugprone-empty-catch)
+    // SIGKILL needs no answer.
+  } catch (const Error&) {  // NOLINT(bugprone-empty-catch)
+    // Another command holds the socket; SIGKILL needs none.
+  }
+  if (wait_exit(pidfd, Clock::now() + quit_patience)) return;
+  send_signal(live.qemu, SIGKILL);
+  wait_exit(pidfd, Clock::now() + tidy_patience);
+}
+
+}  // namespace
+
+std::string shutdown_vm(const std::string& name, const ShutdownRequest& request) {
+  const auto live = require_running(name);
+  const auto pidfd = open_pidfd(live.qemu);
+  if (!pidfd) return after_the_end(live, "it had ended already");
+  const auto timeout = request.timeout.count() > 0 ? request.timeout : live.plan.shutdown.timeout;
+  request.step("asking the guest of " + in_backticks(name) + " to power off");
+  bool ended = false;
+  try {
+    ended = power_down(live, pidfd.get(), Clock::now() + timeout);
+  } catch (const Error&) {
+    if (!request.force) throw;
+  } catch (const qmp::Error&) {
+    if (!request.force) throw;
+  }
+  if (!ended) {
+    if (!request.force) {
+      TimeoutError error("the guest of " + in_backticks(name) + " did not power off within " +
+                         format_duration(timeout) + "; it still runs");
+      error.help("`qlaunch console " + shell_quote(name) + "` shows what it does");
+      error.help("`--timeout` waits longer, `--force` ends it without its consent");
+      throw error;
+    }
+    request.step("it did not; ending QEMU");
+    end_by_force(live, pidfd.get());
+  }
+  return after_the_end(live, ended ? "the guest powered off" : "ended by force");
+}
+
+std::string kill_vm(const std::string& name) {
+  const auto live = require_running(name);
+  const auto pidfd = open_pidfd(live.qemu);
+  if (pidfd) end_by_force(live, pidfd.get());
+  return after_the_end(live, "ended by force");
+}
+
+}  // namespace qlaunch

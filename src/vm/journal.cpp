@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#include "vm/journal.hpp"
+
+#include "host/files.hpp"
+#include "host/paths.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <filesystem>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace qlaunch {
+
+std::string timestamp() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+  const std::time_t seconds = static_cast<std::time_t>(milliseconds / 1000);
+  std::tm utc{};
+  gmtime_r(&seconds, &utc);
+  std::array<char, 80> text{};
+  std::snprintf(text.data(), text.size(), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", utc.tm_year + 1900,
+                utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
+                static_cast<int>(milliseconds % 1000));
+  return text.data();
+}
+
+void journal(const std::string& name, std::string_view event, const std::string& data) {
+  const std::string path = vm_paths(state_roots(), name).state + "/events.jsonl";
+  const UniqueFd file(open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
+  // A journal that cannot be written (a full disk) must not end the VM it tells of.
+  if (!file) return;
+  std::string line = R"({"time":")" + timestamp() + R"(","event":")" + std::string(event) + '"';
+  if (!data.empty() && data != "null") line += ",\"data\":" + data;
+  line += "}\n";
+  // One write, so that lines of two processes do not mix; what does not fit is given up.
+  if (write(file.get(), line.data(), line.size()) < 0) return;
+}
+
+std::vector<LogFile> log_files(const std::string& vm) {
+  const std::string folder = vm_paths(state_roots(), vm).state;
+  std::vector<LogFile> found;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    const auto extension = entry.path().extension();
+    if (extension != ".log" && extension != ".jsonl") continue;
+    found.push_back({entry.path().stem().string(), entry.path().string()});
+  }
+  std::sort(found.begin(), found.end(),
+            [](const auto& left, const auto& right) { return left.name < right.name; });
+  return found;
+}
+
+}  // namespace qlaunch

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+#include "vm/launch.hpp"
+
+#include "core/error.hpp"
+#include "core/quote.hpp"
+#include "host/files.hpp"
+#include "host/lock.hpp"
+#include "host/paths.hpp"
+#include "host/socket.hpp"
+#include "vm/catalog.hpp"
+#include "vm/journal.hpp"
+#include "vm/make.hpp"
+#include "vm/record.hpp"
+#include "vm/start.hpp"
+#include "vm/usernet.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+#include <sys/stat.h>
+
+namespace qlaunch {
+namespace {
+
+/// Held by whoever starts this VM, until it runs or has failed.
+class LaunchLock {
+ public:
+  LaunchLock(const std::string& name, const VmPaths& paths) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(90);
+    for (;;) {
+      fresh_ = file_fact(paths.data).kind == FileFact::Kind::missing;
+      make_private_folder(paths.data);
+      lock_.emplace(paths.data + "/lock");
+      if (!lock_->lock(deadline)) {
+        const auto holder = lock_->holder();
+        throw TimeoutError("VM " + in_backticks(name) + " is being started by another command" +
+                           (holder ? " (pid " + std::to_string(*holder) + ")" : ""));
+      }
+      // A launch that failed may have removed the folder while this one waited for its lock.
+      struct stat held {};
+      struct stat there {};
+      if (fstat(lock_->fd(), &held) == 0 && stat(lock_->path().c_str(), &there) == 0 &&
+          held.st_ino == there.st_ino && held.st_dev == there.st_dev)
+        return;
+    }
+  }
+
+  /// Whether the VM's data folder was not there before.
+  bool fresh() const { return fresh_; }
+
+ private:
+  std::optional<FileLock> lock_;
+  bool fresh_ = false;
+};
+
+/// One name belongs to one profile, unless that one is gone or the user says otherwise.
+void check_claim(const Record& record, const LaunchRequest& request,
+                 const LaunchProgress& progress) {
+  if (record.profile == request.profile) return;
+  const bool gone = !record.profile.starts_with(builtin_prefix) &&
+                    file_fact(record.profile).kind == FileFact::Kind::missing;
+  const auto old = in_backticks(record.profile);
+  if (gone) {
+    progress.warning(warning_at({}, "VM " + in_backticks(record.name) + " now belongs to " +
+                                        in_backticks(request.profile) + ": its profile " + old +
+                                        " is gone"));
+  } else if (!request.adopt) {
+    UsageError error("VM " + in_backticks(record.name) + " belongs to another profile, " + old);
+    error.help("use `--name NEW` to start this profile as a VM of its own");
+    error.help("use `--adopt` to let this profile take the VM over, with its disks");
+    throw error;
+  }
+}
+
+void check_ports(const Plan& plan) {
+  for (const auto& [network, forward, where] : plan.forwards) {
+    if (forward.host_port == 0 ||
+        port_free(forward.protocol, forward.host_address, forward.host_port))
+      continue;
+    const auto owner = port_owner(forward.protocol, forward.host_address, forward.host_port);
+    std::string by;
+    if (owner && !owner->program.empty())
+      by = " by " + owner->program + " (pid " + std::to_string(owner->pid) + ')';
+    Error error("port " + forward.host_address + ':' + std::to_string(forward.host_port) +
+                (forward.protocol == Protocol::udp ? "/udp" : "") + " is taken" + by);
+    error.help("stop that program, or use \"auto:" + std::to_string(forward.guest_port) +
+               "\" to take a free port");
+    throw std::move(error).at(where);
+  }
+}
+
+void check_images(const Plan& plan) {
+  if (plan.missing_images.empty()) return;
+  const auto& image = plan.missing_images.front();
+  Error error("image " + in_backticks(image.name) + " is not downloaded");
+  for (const auto& command : image.how_to_get()) error.help(std::string(command_mark) + command);
+  throw std::move(error).at(image.where);
+}
+
+/// The ports QEMU took for "auto" forwards, read from its own table: no window in which another
+/// process could take them. False where there is nothing to learn.
+bool learn_ports(LiveRecord& live) {
+  const auto unknown = [](const auto& planned) { return planned.forward.host_port == 0; };
+  if (std::none_of(live.forwards.begin(), live.forwards.end(), unknown)) return false;
+  CommandSocket socket(live);
+  for (const auto& line : parse_usernet(socket.client().human_monitor("info usernet"))) {
+    if (line.state != "HOST_FORWARD") continue;
+    const auto match =
+        std::find_if(live.forwards.begin(), live.forwards.end(), [&](const auto& planned) {
+          return unknown(planned) && planned.network == line.network &&
+                 planned.forward.guest_port == line.guest_port &&
+                 planned.forward.protocol == line.protocol;
+        });
+    if (match != live.forwards.end()) match->forward.host_port = line.host_port;
+  }
+  return true;
+}
+
+Record new_record(const LaunchRequest& request, const Prepared& prepared,
+                  const std::optional<Record>& old) {
+  Record record;
+  record.name = prepared.plan.name;
+  record.profile = request.profile;
+  record.sources = prepared.sources;
+  record.settings = request.settings;
+  record.machine_asked = prepared.profile.machine.type;
+  record.machine_type = prepared.plan.machine_type;
+  if (old) record.auto_ports = old->auto_ports;
+  record.created = old ? old->created : timestamp();
+  record.plan = prepared.plan;
+  return record;
+}
+
+/// Which forwards of the plan said "auto", with the ports they have now.
+void remember_ports(Record& record, const Profile& profile, const LiveRecord& live) {
+  for (const auto& network : profile.networks) {
+    for (const auto& forward : network.forward) {
+      if (forward.host_port != 0) continue;
+      for (const auto& planned : live.forwards) {
+        if (planned.network == network.name && planned.forward.guest_port == forward.guest_port &&
+            planned.forward.protocol == forward.protocol && planned.forward.host_port != 0)
+          record.auto_ports[auto_port_key(network.name, forward)] = planned.forward.host_port;
+      }
+    }
+  }
+}
+
+/// A name that is free to start: nothing of an earlier run may be in the way.
+void clear_dead_run(const std::string& name, const VmPaths& paths) {
+  if (read_live(name)) journal(name, "RUN_LOST");
+  remove_tree(paths.runtime);
+}
+
+std::string profile_word(const LaunchRequest& request) {
+  const std::string_view path = request.profile;
+  return shell_quote(path.starts_with(builtin_prefix) ? path.substr(builtin_prefix.size()) : path);
+}
+
+/// What shows the very command line that failed.
+std::string args_command(const LaunchRequest& request) {
+  std::string command = "qlaunch args " + profile_word(request);
+  if (!request.name.empty()) command += " --name " + shell_quote(request.name);
+  for (const auto& setting : request.settings) command += " --set " + shell_quote(setting);
+  return command;
+}
+
+}  // namespace
+
+Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
+                const std::function<bool()>& interrupted) {
+  const auto check_interrupt = [&] {
+    if (interrupted()) throw Error("interrupted: the launch was undone");
+  };
+  const auto prepared = prepare(request, SocketStyle::descriptor);
+  const auto& plan = prepared.plan;
+  if (plan.display == DisplayType::curses)
+    throw UsageError("display `curses` draws on the terminal that QEMU itself runs in")
+        .help("`qlaunch args " + profile_word(request) + " > run.sh; sh run.sh` runs it there")
+        .at(prepared.profile.where("display.type"));
+
+  const LaunchLock lock(plan.name, plan.paths);
+  // Goes before the lock does, so that nobody starts in a folder that is being removed.
+  Undo undo;
+  if (lock.fresh()) undo.remove_later(plan.paths.data);
+  const auto old = read_record(plan.name);
+  if (old) {
+    check_claim(*old, request, progress);
+    auto status = look(plan.name, false);
+    if (status.live) {
+      undo.keep();
+      return {std::move(*status.live), true, profile_changed(*old)};
+    }
+  }
+  for (const auto& warning : prepared.warnings) progress.warning(warning);
+  check_images(plan);
+  check_ports(plan);
+
+  clear_dead_run(plan.name, plan.paths);
+  make_folder(plan.paths.state, undo);
+  make_folder(plan.paths.runtime, undo);
+  for (const auto& preparation : plan.preparations) {
+    check_interrupt();
+    if (const auto work = describe_work(preparation); !work.empty()) progress.step(work);
+    make(preparation, prepared.facts, undo);
+  }
+
+  auto record = new_record(request, prepared, old);
+  write_record(record);
+  for (const auto& log : log_files(plan.name)) {
+    if (log.name != "events" && log.name != "serial") std::filesystem::remove(log.path);
+  }
+  check_interrupt();
+  progress.step("starting " + plan.qemu.program + (plan.kvm ? " with KVM" : " with TCG"));
+  Launched launched;
+  try {
+    launched.live = start_processes(plan, interrupted);
+  } catch (Error& error) {
+    if (old) write_record(*old);
+    if (error.code() == ExitCode::failed && !interrupted())
+      error.help("this prints the command that was run, as a script:")
+          .help("$ " + args_command(request));
+    throw;
+  }
+  undo.keep();
+  try {
+    if (learn_ports(launched.live)) write_live(launched.live);
+  } catch (const std::exception& error) {
+    progress.warning(warning_at(
+        {}, std::string("the ports of \"auto\" forwards are not known: ") + error.what()));
+  }
+  remember_ports(record, prepared.profile, launched.live);
+  write_record(record);
+  return launched;
+}
+
+}  // namespace qlaunch

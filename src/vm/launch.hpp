@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// From a profile to a running VM: prepares files, starts the keeper with QEMU and the helpers, and
+// undoes everything where that fails. Does not wait for the guest (see wait.hpp).
+#pragma once
+
+#include "vm/live.hpp"
+#include "vm/record.hpp"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace qlaunch {
+
+struct LaunchRequest {
+  std::string profile;  // absolute path or "builtin:NAME", from find_profile
+  std::vector<std::string> settings;
+  std::string name;    // --name; empty: the profile's
+  bool adopt = false;  // --adopt: the profile takes over a known VM of this name
+};
+
+/// Told as it happens, for progress on a terminal.
+struct LaunchProgress {
+  std::function<void(const std::string& text)> step = [](const auto&) {};
+  std::function<void(const Diagnostic&)> warning = [](const auto&) {};
+};
+
+struct Launched {
+  LiveRecord live;
+  bool was_running = false;
+  bool profile_changed = false;  // was running, and the profile differs from what runs
+};
+
+/// Holds SIGINT and SIGTERM off only as `interrupted` asks: it is polled between steps and while
+/// QEMU starts; true undoes the launch (Error "interrupted", exit code 130 is the caller's matter).
+Launched launch(
+    const LaunchRequest& request, const LaunchProgress& progress,
+    const std::function<bool()>& interrupted = [] { return false; });
+
+/// Profile and facts to a plan, as launch and `args` do it: loads, gathers facts, resolves the
+/// recorded machine type and ports, and throws ProfileError with everything that is wrong.
+struct Prepared {
+  Profile profile;
+  HostFacts facts;
+  Plan plan;
+  std::vector<Diagnostic> warnings;
+  std::vector<RecordedSource> sources;
+};
+Prepared prepare(const LaunchRequest& request, SocketStyle sockets);
+
+}  // namespace qlaunch

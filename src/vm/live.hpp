@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+// Whether a VM runs, as facts: its processes proven to be ours, its state asked of QEMU.
+// Changes nothing, but for files of dead runs that it may tidy away.
+#pragma once
+
+#include "host/process.hpp"
+#include "plan/plan.hpp"
+#include "qmp/sync.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace qlaunch {
+
+/// The record of a run while it lasts, in the runtime folder.
+struct LiveRecord {
+  std::string name;
+  ProcessId qemu;
+  ProcessId keeper;
+  struct HelperProcess {
+    std::string name, serves;
+    ProcessId process;
+  };
+  std::vector<HelperProcess> helpers;
+  std::string started;                   // UTC
+  std::vector<PlannedForward> forwards;  // with the ports that are really taken
+  Plan plan;
+};
+
+std::optional<LiveRecord> read_live(const std::string& name);
+void write_live(const LiveRecord& live);
+
+enum class VmState { stopped, starting, running, paused, unresponsive };
+std::string_view state_name(VmState state);
+
+struct VmStatus {
+  std::string name;
+  VmState state = VmState::stopped;
+  std::string qemu_state;  // QMP's own word: "running", "paused", "io-error", "guest-panicked" …
+  std::optional<LiveRecord> live;
+  bool keeper_alive = false;
+  std::vector<std::string> dead_helpers;  // in words: what no longer works
+  double uptime = 0;                      // seconds
+  std::uint64_t resident = 0;             // bytes of QEMU's memory on the host
+  std::string accelerator;                // "kvm", "tcg"
+  bool needs_restart = false;             // the profile changed since the start
+};
+
+/// One VM's facts; `ask` also asks QEMU (bounded by a short deadline) and looks whether the profile
+/// has changed.
+VmStatus look(const std::string& name, bool ask = true);
+
+/// The live record of a VM that must be running; throws StateError otherwise.
+LiveRecord require_running(const std::string& name);
+
+/// The command socket of a running VM, held exclusively until it goes out of scope. Throws
+/// TimeoutError naming who holds it.
+class CommandSocket {
+ public:
+  CommandSocket(const LiveRecord& live, Duration timeout = std::chrono::seconds(10));
+  ~CommandSocket();
+  CommandSocket(const CommandSocket&) = delete;
+  CommandSocket& operator=(const CommandSocket&) = delete;
+
+  qmp::SyncClient& client();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace qlaunch

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+#include "vm/make.hpp"
+
+#include "core/error.hpp"
+#include "core/quote.hpp"
+#include "core/text.hpp"
+#include "core/units.hpp"
+#include "host/doctor.hpp"
+#include "host/files.hpp"
+#include "host/paths.hpp"
+#include "host/spawn.hpp"
+#include "image/hello_image.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace qlaunch {
+namespace {
+
+template <class... Cases>
+struct Overloaded : Cases... {
+  using Cases::operator()...;
+};
+template <class... Cases>
+Overloaded(Cases...) -> Overloaded<Cases...>;
+
+bool missing(const std::string& path) {
+  return file_fact(path).kind == FileFact::Kind::missing;
+}
+
+/// Runs qemu-img on a name beside `path` and moves the result there when it is whole, so that a
+/// crash leaves no half-made disk behind. link() refuses to replace a file that appeared meanwhile.
+void make_by_qemu_img(const std::string& path, const HostFacts& facts,
+                      std::vector<std::string> words, bool replace, Undo& undo) {
+  if (facts.qemu_img.empty())
+    throw Error("`qemu-img` is not installed, and disk " + in_backticks(path) + " has to be made")
+        .help(install_command("qemu-img"));
+  const auto folder = std::filesystem::path(path).parent_path().string();
+  make_folders(folder);
+  const auto half_made = path + ".new." + std::to_string(getpid());
+  Undo half;
+  half.remove_later(half_made);
+  std::replace(words.begin(), words.end(), std::string("{}"), half_made);
+  words.insert(words.begin(), facts.qemu_img);
+  const auto result = run_and_capture(words, std::chrono::minutes(10));
+  if (!result.ok()) {
+    Error error("cannot make " + in_backticks(path) + ": " +
+                std::string(trim(result.err.empty() ? describe_exit(result.status) : result.err)));
+    error.help("free space there: " + format_size_rounded(free_space(folder)));
+    throw error;
+  }
+  if (replace) std::filesystem::remove(path);
+  if (link(half_made.c_str(), path.c_str()) != 0) {
+    // Some filesystems have no hard links.
+    if (errno == EEXIST) throw Error(in_backticks(path) + " appeared while it was being made");
+    std::filesystem::rename(half_made, path);
+  }
+  undo.remove_later(path);
+}
+
+void make_disk(const MakeDisk& disk, const HostFacts& facts, Undo& undo) {
+  if (!disk.fresh && !missing(disk.path)) return;
+  std::vector<std::string> words{"create", "-q", "-f",
+                                 disk.format == DiskFormat::qcow2 ? "qcow2" : "raw"};
+  if (!disk.base.empty()) {
+    words.insert(words.end(), {"-b", disk.base, "-F", disk.base_format});
+  }
+  words.emplace_back("{}");
+  if (disk.size) words.push_back(std::to_string(*disk.size));
+  make_by_qemu_img(disk.path, facts, words, disk.fresh, undo);
+}
+
+void make_nvram(const MakeNvram& nvram, const HostFacts& facts, Undo& undo) {
+  if (!missing(nvram.path)) return;
+  make_by_qemu_img(
+      nvram.path, facts,
+      {"convert", "-q", "-f", nvram.template_format, "-O", "qcow2", nvram.template_path, "{}"},
+      false, undo);
+}
+
+void write_hello_image(const WriteHelloImage& image, Undo& undo) {
+  if (!missing(image.path)) return;
+  make_folders(std::filesystem::path(image.path).parent_path().string());
+  std::string bytes(hello_image_size, '\0');
+  const auto code = hello_boot_code();
+  std::copy(code.begin(), code.end(), bytes.begin());
+  write_file_atomic(image.path, bytes);
+  undo.remove_later(image.path);
+}
+
+}  // namespace
+
+Undo::~Undo() {
+  for (auto path = paths_.rbegin(); path != paths_.rend(); ++path) {
+    try {
+      remove_tree(*path);
+    } catch (const Error&) {  // NOLINT(bugprone-empty-catch)
+      // It runs while a failure is on its way to the user, and that one is the news.
+    }
+  }
+}
+
+void make_folder(const std::string& path, Undo& undo) {
+  const bool fresh = missing(path);
+  make_private_folder(path);
+  if (fresh) undo.remove_later(path);
+}
+
+std::string describe_work(const Preparation& preparation) {
+  const auto making = [](const std::string& what, const std::string& path) {
+    return missing(path) ? "making " + what + ' ' + path : std::string();
+  };
+  return std::visit(
+      Overloaded{[](const MakeFolder&) { return std::string(); },
+                 [](const WriteFile&) { return std::string(); },
+                 [&](const MakeDisk& disk) {
+                   if (disk.fresh) return "making a throw-away overlay on " + disk.base;
+                   return making(disk.base.empty() ? "disk" : "overlay", disk.path);
+                 },
+                 [&](const MakeNvram& nvram) { return making("UEFI variables", nvram.path); },
+                 [&](const WriteHelloImage& image) { return making("image", image.path); }},
+      preparation.what);
+}
+
+void make(const Preparation& preparation, const HostFacts& facts, Undo& undo) {
+  try {
+    std::visit(Overloaded{[&](const MakeFolder& folder) { make_folder(folder.path, undo); },
+                          [&](const WriteFile& file) {
+                            write_file_atomic(file.path, file.content);
+                            undo.remove_later(file.path);
+                          },
+                          [&](const MakeDisk& disk) { make_disk(disk, facts, undo); },
+                          [&](const MakeNvram& nvram) { make_nvram(nvram, facts, undo); },
+                          [&](const WriteHelloImage& image) { write_hello_image(image, undo); }},
+               preparation.what);
+  } catch (Error& error) {
+    throw Error(std::move(error)).at(preparation.reason.where);
+  } catch (const std::filesystem::filesystem_error& error) {
+    throw Error(error.what()).at(preparation.reason.where);
+  }
+}
+
+}  // namespace qlaunch

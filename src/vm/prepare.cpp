@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#include "core/error.hpp"
+#include "host/facts.hpp"
+#include "host/paths.hpp"
+#include "host/socket.hpp"
+#include "plan/script.hpp"
+#include "vm/catalog.hpp"
+#include "vm/launch.hpp"
+#include "vm/record.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+namespace qlaunch {
+namespace {
+
+/// Ports that "auto" forwards had before, so that a VM is found where it was; 0 where QEMU is to
+/// take a free one.
+std::vector<std::uint16_t> remembered_ports(const Profile& profile,
+                                            const std::optional<Record>& record,
+                                            bool must_be_free) {
+  std::vector<std::uint16_t> ports;
+  for (const auto& network : profile.networks) {
+    for (const auto& forward : network.forward) {
+      if (forward.host_port != 0) continue;
+      std::uint16_t port = 0;
+      if (record) {
+        const auto known = record->auto_ports.find(auto_port_key(network.name, forward));
+        if (known != record->auto_ports.end()) port = known->second;
+      }
+      if (port != 0 && must_be_free && !port_free(forward.protocol, forward.host_address, port))
+        port = 0;
+      ports.push_back(port);
+    }
+  }
+  return ports;
+}
+
+}  // namespace
+
+Prepared prepare(const LaunchRequest& request, SocketStyle sockets) {
+  auto loaded = open_profile(request.profile, request.settings);
+  if (has_errors(loaded.diagnostics)) throw ProfileError(std::move(loaded.diagnostics));
+
+  Prepared prepared;
+  prepared.profile = std::move(loaded.profile);
+  prepared.warnings = std::move(loaded.diagnostics);
+  for (const auto& source : loaded.sources) {
+    // Messages name a file as the user sees it from here; the record is read from anywhere.
+    const auto path = source->name.starts_with(builtin_prefix)
+                          ? source->name
+                          : std::filesystem::absolute(source->name).lexically_normal().string();
+    prepared.sources.push_back({path, source->text});
+  }
+  if (!request.name.empty()) prepared.profile.name = request.name;
+
+  const auto roots = state_roots();
+  prepared.facts = gather_facts(prepared.profile, roots);
+
+  const auto record = read_record(prepared.profile.name);
+  PlanInput input;
+  input.paths = vm_paths(roots, prepared.profile.name);
+  input.sockets = sockets;
+  if (sockets == SocketStyle::path) input.paths.runtime = script_folder;
+  // The version stays what it was at the first start, so that snapshots still load after an
+  // upgrade of QEMU.
+  if (record && record->machine_asked == prepared.profile.machine.type)
+    input.machine_type = record->machine_type;
+  input.auto_ports = remembered_ports(prepared.profile, record, sockets == SocketStyle::descriptor);
+
+  auto planned = make_plan(prepared.profile, prepared.facts, input);
+  prepared.warnings.insert(prepared.warnings.end(), planned.diagnostics.begin(),
+                           planned.diagnostics.end());
+  if (has_errors(prepared.warnings)) throw ProfileError(std::move(prepared.warnings));
+  prepared.plan = std::move(planned.plan);
+  return prepared;
+}
+
+}  // namespace qlaunch

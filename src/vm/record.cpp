@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+#include "vm/record.hpp"
+
+#include "core/error.hpp"
+#include "core/quote.hpp"
+#include "host/files.hpp"
+#include "host/paths.hpp"
+#include "plan/plan_json.hpp"
+#include "vm/catalog.hpp"
+#include "vm/journal.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace qlaunch {
+namespace {
+
+using Json = nlohmann::json;
+
+std::string record_path(const std::string& name) {
+  return vm_paths(state_roots(), name).data + "/vm.json";
+}
+
+std::string end_path(const std::string& name) {
+  return vm_paths(state_roots(), name).data + "/end.json";
+}
+
+std::string dump(const Json& json) {
+  return json.dump(1, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+}  // namespace
+
+std::string auto_port_key(const std::string& network, const Forward& forward) {
+  return network + (forward.protocol == Protocol::udp ? "/udp/" : "/tcp/") +
+         std::to_string(forward.guest_port);
+}
+
+std::optional<Record> read_record(const std::string& name) {
+  const auto path = record_path(name);
+  if (file_fact(path).kind == FileFact::Kind::missing) return std::nullopt;
+  const auto text = read_file(path);
+  try {
+    const auto json = Json::parse(text);
+    Record record;
+    record.name = json.at("name");
+    record.profile = json.at("profile");
+    for (const auto& source : json.at("sources"))
+      record.sources.push_back({source.at("path"), source.at("content")});
+    record.settings = json.at("settings").get<std::vector<std::string>>();
+    record.machine_asked = json.at("machine_asked");
+    record.machine_type = json.at("machine_type");
+    record.auto_ports = json.at("auto_ports").get<std::map<std::string, std::uint16_t>>();
+    record.created = json.at("created");
+    try {
+      record.plan = plan_from_json(json.at("plan").dump());
+    } catch (const Error&) {
+      // Another version wrote it. The next start makes a new one; all else still holds.
+      record.plan = Plan{};
+      record.plan.name = record.name;
+    }
+    return record;
+  } catch (const Json::exception& error) {
+    throw Error("the record of VM " + in_backticks(name) + " is damaged: " + error.what())
+        .help("its file is " + path + "; without it, `up` makes a new one");
+  }
+}
+
+void write_record(const Record& record) {
+  auto sources = Json::array();
+  for (const auto& source : record.sources)
+    sources.push_back({{"path", source.path}, {"content", source.content}});
+  const Json json = {{"name", record.name},
+                     {"profile", record.profile},
+                     {"sources", sources},
+                     {"settings", record.settings},
+                     {"machine_asked", record.machine_asked},
+                     {"machine_type", record.machine_type},
+                     {"auto_ports", record.auto_ports},
+                     {"created", record.created},
+                     {"plan", Json::parse(plan_to_json(record.plan))}};
+  const auto path = record_path(record.name);
+  const auto text = dump(json);
+  if (try_read_file(path, text.size() + 1) == text) return;
+  write_file_atomic(path, text);
+}
+
+std::optional<EndOfRun> read_end(const std::string& name) {
+  const auto text = try_read_file(end_path(name));
+  if (!text) return std::nullopt;
+  const auto json = Json::parse(*text, nullptr, false);
+  if (!json.is_object()) return std::nullopt;
+  return EndOfRun{json.value("time", ""), json.value("reason", ""), json.value("text", "")};
+}
+
+void write_end(const std::string& name, const EndOfRun& end) {
+  const Json json = {{"time", end.time}, {"reason", end.reason}, {"text", end.text}};
+  write_file_atomic(end_path(name), dump(json));
+}
+
+bool profile_changed(const Record& record) {
+  for (const auto& source : record.sources) {
+    if (source.path.starts_with(builtin_prefix)) continue;
+    const auto now = try_read_file(source.path, largest_profile);
+    // A profile that is gone cannot be started from, but what runs is still what it said.
+    if (now && *now != source.content) return true;
+  }
+  return false;
+}
+
+}  // namespace qlaunch
