@@ -45,6 +45,7 @@ test?|qemu-system-modules-opengl|-|qemu|qemu-ui-opengl|qemu-ui-opengl
 test|ovmf|firmware|OVMF|edk2-ovmf|edk2-ovmf
 test|swtpm|command:swtpm|swtpm|swtpm|swtpm
 test?|virtiofsd|virtiofsd|virtiofsd|virtiofsd|virtiofsd
+test|xz-utils|command:xz|xz|xz|xz
 test|openssh-client|command:ssh|openssh|openssh-clients|openssh
 test|python3-jsonschema|python:jsonschema|python3Packages.jsonschema|python3-jsonschema|python-jsonschema
 test?|clang-format-14|-|clang-tools|clang-tools-extra|clang

@@ -24,7 +24,7 @@ std::string script(const Prepared& prepared) {
 void add_args(CLI::App& app, ArgsOptions& options) {
   add_word(app, options.profile, "PROFILE", "a profile: a file, or a name");
   add_settings(app, options.settings);
-  add_text(app, options.name, "--name", "NAME", "as `qlaunch up --name` would call the VM");
+  add_name(app, options.name, "as `qlaunch up --name` would call the VM");
   add_json(app, options.json, "print the exact argument arrays instead of a script");
   add_flag(app, options.explain, "--explain", "print each argument with the reason for it");
 }

@@ -49,7 +49,7 @@ std::string host_and_port(const std::string& address, std::uint16_t port) {
 
 const Plan* VmFacts::plan() const {
   if (status.live) return &status.live->plan;
-  return record ? &record->plan : nullptr;
+  return last_plan ? &*last_plan : nullptr;
 }
 
 const std::vector<PlannedForward>& VmFacts::forwards() const {
@@ -69,7 +69,10 @@ VmFacts gather_vm(const std::string& name, bool whole) {
   VmFacts facts;
   facts.status = look(name);
   facts.record = read_record(name);
-  if (!facts.runs()) facts.end = read_end(name);
+  if (!facts.runs()) {
+    facts.end = read_end(name);
+    if (facts.record) facts.last_plan = recorded_plan(*facts.record);
+  }
   if (whole && facts.record) facts.profile = recorded_profile(*facts.record);
   return facts;
 }

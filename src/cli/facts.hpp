@@ -19,6 +19,7 @@ namespace qlaunch {
 struct VmFacts {
   VmStatus status;
   std::optional<Record> record;
+  std::optional<Plan> last_plan;   // of the last run; nothing while it runs
   std::optional<EndOfRun> end;     // of the last run; nothing while it runs
   std::optional<Profile> profile;  // as it was at the last start
 

@@ -2,12 +2,28 @@
 #include "cli/options.hpp"
 
 #include "core/error.hpp"
+#include "profile/syntax.hpp"
 
 #include <algorithm>
 
 #include <CLI/CLI.hpp>
 
 namespace qlaunch {
+
+void add_name(CLI::App& app, std::string& name, const std::string& meaning) {
+  app.add_option_function<std::string>(
+         "--name",
+         [&name](const std::string& text) {
+           if (const auto problem = check_vm_name(text)) {
+             UsageError error("`--name`: " + problem->message);
+             for (const auto& help : problem->help) error.help(help);
+             throw error;
+           }
+           name = text;
+         },
+         meaning)
+      ->type_name("NAME");
+}
 
 void add_timeout(CLI::App& app, std::optional<Duration>& timeout, const std::string& meaning) {
   app.add_option_function<std::string>(

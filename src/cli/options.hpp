@@ -19,6 +19,9 @@ namespace qlaunch {
 /// `--timeout D`: its text is checked while parsing.
 void add_timeout(CLI::App& app, std::optional<Duration>& timeout, const std::string& meaning);
 
+/// `--name NAME`: what a VM may be called is checked while parsing.
+void add_name(CLI::App& app, std::string& name, const std::string& meaning);
+
 /// `--set KEY=VALUE`, as often as wanted.
 void add_settings(CLI::App& app, std::vector<std::string>& settings);
 

@@ -86,26 +86,6 @@ Json helpers_json(const LiveRecord& live) {
   return out;
 }
 
-std::string_view display_name(DisplayType type) {
-  switch (type) {
-    case DisplayType::automatic:
-      return "auto";
-    case DisplayType::gtk:
-      return "gtk";
-    case DisplayType::sdl:
-      return "sdl";
-    case DisplayType::spice:
-      return "spice";
-    case DisplayType::vnc:
-      return "vnc";
-    case DisplayType::curses:
-      return "curses";
-    case DisplayType::none:
-      return "none";
-  }
-  return "none";
-}
-
 Json whole(const VmFacts& facts) {
   const auto& status = facts.status;
   const auto* plan = facts.plan();
@@ -119,7 +99,7 @@ Json whole(const VmFacts& facts) {
   out["macs"] = plan != nullptr ? Json(plan->macs) : Json::array();
   out["disks"] = plan != nullptr ? disks_json(*plan) : Json::array();
   out["shares"] = facts.profile ? shares_json(*facts.profile) : Json::array();
-  out["display"] = plan != nullptr ? Json(display_name(plan->display)) : Json();
+  out["display"] = plan != nullptr ? Json(word_of(plan->display)) : Json();
   out["vnc_socket"] = plan != nullptr ? or_null(plan->vnc_socket) : Json();
   out["spice_address"] = plan != nullptr ? or_null(plan->spice_address) : Json();
   Json logs = Json::object();
@@ -127,7 +107,7 @@ Json whole(const VmFacts& facts) {
   out["logs"] = logs;
   out["keeper"] = facts.runs() && status.keeper_alive ? Json(status.live->keeper.pid) : Json();
   out["helpers"] = status.live ? helpers_json(*status.live) : Json::array();
-  out["problems"] = status.dead_helpers;
+  out["problems"] = status.problems;
   out["last_end"] = facts.end ? Json{{"time", facts.end->time},
                                      {"reason", facts.end->reason},
                                      {"text", facts.end->text}}

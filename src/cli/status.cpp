@@ -71,7 +71,7 @@ std::string status_text(const VmFacts& facts, std::optional<int> width) {
   const auto* plan = facts.plan();
   const bool runs = facts.runs();
   Facts out{{"name", facts.name()}, {"state", state_text(status)}};
-  for (const auto& problem : status.dead_helpers) out.emplace_back("problem", problem);
+  for (const auto& problem : status.problems) out.emplace_back("problem", problem);
   if (facts.end) out.emplace_back("last end", facts.end->time + ": " + facts.end->text);
   if (runs) {
     out.emplace_back("uptime", uptime_text(status.uptime));

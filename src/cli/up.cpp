@@ -11,7 +11,10 @@
 #include "core/quote.hpp"
 #include "vm/catalog.hpp"
 #include "vm/launch.hpp"
+#include "vm/record.hpp"
 #include "vm/wait.hpp"
+
+#include <algorithm>
 
 namespace qlaunch {
 namespace {
@@ -42,6 +45,14 @@ Error with_hints(const Error& error, const LiveRecord& live) {
   }
   // For `up` a VM that is gone is no wrong state but a launch that failed.
   return out.code() == ExitCode::state ? Error(out.diagnostics(), ExitCode::failed) : out;
+}
+
+/// Whether the word is the name of a known VM of this profile, which may call itself differently.
+bool names_vm(const std::string& word, const std::string& profile) {
+  const auto vms = known_vms();
+  if (std::find(vms.begin(), vms.end(), word) == vms.end()) return false;
+  const auto record = read_record(word);
+  return record && record->profile == profile;
 }
 
 std::string already_text(const Launched& launched) {
@@ -114,6 +125,7 @@ class Up {
     request.settings = options_.settings;
     request.name = options_.name;
     request.adopt = options_.adopt;
+    if (request.name.empty() && names_vm(word, request.profile)) request.name = word;
     LaunchProgress progress;
     progress.step = [this](const std::string& text) { progress_.step(text); };
     progress.warning = [this](const Diagnostic& warning) { progress_.warn(warning); };
@@ -159,7 +171,7 @@ class Up {
 void add_up(CLI::App& app, UpOptions& options) {
   add_words(app, options.profiles, "PROFILE", "profiles: files, or names");
   add_settings(app, options.settings);
-  add_text(app, options.name, "--name", "NAME", "call the VM so, instead of as its profile says");
+  add_name(app, options.name, "call the VM so, instead of as its profile says");
   add_flag(app, options.adopt, "--adopt",
            "let this profile take over a known VM of the same name, with its disks");
   add_flag(app, options.no_wait, "--no-wait", "return when the VM runs, ready or not");

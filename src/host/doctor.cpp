@@ -20,10 +20,15 @@ namespace {
 
 using doctor::Findings;
 
+Captured ask_version(const std::string& program) {
+  return run_and_capture({program, "--version"}, std::chrono::seconds(10));
+}
+
 /// A program's own first line about its version, or its path where it does not say.
-std::string version_line(const std::string& program) {
+std::string version_line(const std::string& program,
+                         Captured (*ask)(const std::string&) = ask_version) {
   try {
-    const auto answer = run_and_capture({program, "--version"}, std::chrono::seconds(10));
+    const auto answer = ask(program);
     const auto lines = split(answer.out.empty() ? answer.err : answer.out, '\n');
     if (!lines.empty() && !trim(lines[0]).empty()) {
       return printable(trim(lines[0])) + " (" + program + ")";
@@ -108,7 +113,9 @@ void examine_virtiofsd(const std::string& qemu, const StateRoots& roots, Finding
                         install_command("virtiofsd")});
     return;
   }
-  std::string text = version_line(found.path);
+  std::string text = version_line(
+      found.path, [](const std::string& program) { return ask_virtiofsd(program, "--version"); });
+  if (text.find("setgroups") != std::string::npos) text = found.path;
   if (found.kind == VirtiofsdKind::c) text += ", the older one that came with QEMU";
   findings.push_back({"virtiofsd", Level::ok, text, {}});
 }

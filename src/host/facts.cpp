@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "host/facts.hpp"
 
+#include "core/error.hpp"
 #include "core/text.hpp"
 #include "host/files.hpp"
 #include "host/programs.hpp"
+#include "host/spawn.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -105,6 +107,22 @@ HostFacts::CpuVendor cpu_vendor() {
   return HostFacts::CpuVendor::other;
 }
 
+std::string namespace_problem() {
+  SpawnOptions options;
+  options.argv = {"/bin/sh", "-c", ":"};
+  options.user_namespace = ::geteuid() != 0;
+  options.readonly_folder = "/usr";
+  try {
+    const auto answer = run_and_capture(std::move(options), std::chrono::seconds(10), 4096);
+    return answer.ok() ? std::string()
+                       : "the test program ended with " + describe_exit(answer.status);
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    const std::string prefix = "cannot start `/bin/sh`: ";
+    return text.starts_with(prefix) ? text.substr(prefix.size()) : text;
+  }
+}
+
 FactsRequest facts_request(const Profile& profile) {
   FactsRequest request;
   request.qemu_binary = profile.qemu.binary;
@@ -143,6 +161,8 @@ HostFacts gather_facts(const FactsRequest& request, const StateRoots& roots) {
     facts.virtiofsd = std::move(found.path);
     facts.virtiofsd_kind = found.kind;
     facts.virtiofsd_translates = found.translates;
+    const bool needs_namespace = !facts.virtiofsd.empty() && found.kind == VirtiofsdKind::c;
+    if (needs_namespace && ::geteuid() != 0) facts.namespace_problem = namespace_problem();
   }
   if (request.swtpm) facts.swtpm = find_installed("swtpm");
   if (request.bridge) facts.bridge_helper = find_bridge_helper(facts.qemu.path);

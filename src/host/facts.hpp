@@ -58,6 +58,10 @@ struct VirtiofsdFacts {
 /// The first Rust one of all the places where it can be, else the first of QEMU's own.
 VirtiofsdFacts find_virtiofsd(const std::string& qemu_binary, const StateRoots& roots);
 
+/// Why a folder cannot be bound read-only in a namespace of this user's own, found out by doing it;
+/// empty where it can.
+std::string namespace_problem();
+
 /// Beside the QEMU binary, else in PATH; empty where there is none.
 std::string find_qemu_img(const std::string& qemu_binary);
 std::string find_bridge_helper(const std::string& qemu_binary);

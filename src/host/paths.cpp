@@ -56,26 +56,41 @@ std::string folder_in_tmp() {
   return "/tmp/qlaunch-" + std::to_string(::getuid());
 }
 
+enum class Holds { sockets, lasting };
+
 /// Throws where the folder is there and is not this user's alone.
-void check_private(const std::string& path) {
+void check_private(const std::string& path, Holds holds) {
   struct stat status {};
   if (::lstat(path.c_str(), &status) != 0) {
     if (errno == ENOENT) return;
     throw system_error("cannot look at " + in_backticks(path), errno);
   }
-  const auto refuse = [&](const std::string& why) {
-    return Error(in_backticks(path) + " " + why)
-        .help(
-            "qlaunch keeps its sockets there; remove it, or set QLAUNCH_HOME to a folder of "
-            "your own");
+  const auto refuse = [&](const std::string& why, const std::string& mend) {
+    Error error(in_backticks(path) + " " + why);
+    if (holds == Holds::sockets)
+      return error.help(
+          "qlaunch keeps its sockets there; remove it, or set QLAUNCH_HOME to a folder of your "
+          "own");
+    // There are disks in it, perhaps: nothing that anybody is told to remove.
+    return error.help("qlaunch keeps a VM's files there; " + mend);
   };
-  if (S_ISLNK(status.st_mode)) throw refuse("is a symbolic link");
-  if (!S_ISDIR(status.st_mode)) throw refuse("is not a folder");
-  if (status.st_uid != ::geteuid()) {
-    throw refuse("belongs to another user (uid " + std::to_string(status.st_uid) + ")");
+  const std::string elsewhere = "set QLAUNCH_HOME to a folder of your own";
+  const auto check_owner = [&] {
+    if (status.st_uid == ::geteuid()) return;
+    throw refuse("belongs to another user (uid " + std::to_string(status.st_uid) + ")", elsewhere);
+  };
+  if (S_ISLNK(status.st_mode)) {
+    if (holds == Holds::sockets) throw refuse("is a symbolic link", elsewhere);
+    // To a larger disk, say. Nobody but this user made it, and nobody else owns what it leads to.
+    check_owner();
+    if (::stat(path.c_str(), &status) != 0)
+      throw refuse("is a symbolic link that leads nowhere", "make the folder that it leads to");
   }
+  if (!S_ISDIR(status.st_mode)) throw refuse("is not a folder", "move what is there away");
+  check_owner();
   if ((status.st_mode & 077) != 0) {
-    throw refuse(fmt::format("is open to other users (mode {:04o})", status.st_mode & 07777));
+    throw refuse(fmt::format("is open to other users (mode {:04o})", status.st_mode & 07777),
+                 "`chmod 700 " + shell_quote(path) + "` closes it to them");
   }
 }
 
@@ -90,7 +105,7 @@ std::string runtime_root() {
   const std::string value = variable("XDG_RUNTIME_DIR");
   if (!value.empty() && value.front() == '/' && ours(value)) return absolute(value) + "/qlaunch";
   std::string folder = folder_in_tmp();
-  check_private(folder);
+  check_private(folder, Holds::sockets);
   return folder;
 }
 
@@ -112,6 +127,19 @@ void make_parents(const std::string& path, mode_t mode) {
 
 bool is_below(const std::string& path, const std::string& folder) {
   return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
+}
+
+/// What a folder is for, by where it is; looks at nothing, so that it cannot fail.
+Holds held_in(const std::string& folder) {
+  const auto is_in = [&](const std::string& root) {
+    return folder == root || is_below(folder, root);
+  };
+  if (is_in(folder_in_tmp())) return Holds::sockets;
+  const std::string home = variable("QLAUNCH_HOME");
+  const std::string runtime = variable("XDG_RUNTIME_DIR");
+  if (!home.empty()) return is_in(absolute(home + "/run")) ? Holds::sockets : Holds::lasting;
+  const bool below = !runtime.empty() && is_in(absolute(runtime + "/qlaunch"));
+  return below ? Holds::sockets : Holds::lasting;
 }
 
 }  // namespace
@@ -145,7 +173,7 @@ VmPaths vm_paths(const StateRoots& roots, std::string_view name) {
   paths.cache = roots.cache;
   if (paths.runtime.size() + 1 + longest_socket_name > longest_socket_path) {
     const std::string folder = folder_in_tmp();
-    check_private(folder);
+    check_private(folder, Holds::sockets);
     // Hidden, so that it is not taken for a VM where this folder is the runtime root as well.
     paths.runtime = fmt::format("{}/.{:016x}", folder, stable_hash(paths.runtime));
   }
@@ -165,7 +193,7 @@ void make_private_folder(const std::string& path) {
     return;
   }
   if (errno != EEXIST) throw system_error("cannot make the folder " + in_backticks(folder), errno);
-  check_private(folder);
+  check_private(folder, held_in(folder));
 }
 
 void make_folders(const std::string& path) {

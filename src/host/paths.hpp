@@ -28,7 +28,8 @@ StateRoots state_roots();
 VmPaths vm_paths(const StateRoots& roots, std::string_view name);
 
 /// mkdir -p; what it makes is 0700. Throws where the last one, or /tmp/qlaunch-UID on the way to
-/// it, is there as a symlink, belongs to somebody else, or lets others in.
+/// it, is there and belongs to somebody else or lets others in. A symlink of this user's to such a
+/// folder will do where files are kept, but not where sockets are.
 void make_private_folder(const std::string& path);
 
 /// mkdir -p with the default mode, for folders that hold nothing private.

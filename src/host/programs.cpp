@@ -62,12 +62,13 @@ std::vector<std::string> described_virtiofsd(const std::vector<std::string>& pre
 /// Asked of the program itself; null where it is no virtiofsd.
 nlohmann::json ask_kind(const std::string& program) {
   try {
-    const auto version = run_and_capture({program, "--version"}, std::chrono::seconds(10));
+    const auto version = ask_virtiofsd(program, "--version");
     const std::string text = lower_ascii(version.out + version.err);
+    const auto says = [&](const char* part) { return text.find(part) != std::string::npos; };
     // QEMU's own: "virtiofsd version 7.2.22 … using FUSE kernel interface version 7.36".
-    const bool is_c = text.find("fuse kernel interface") != std::string::npos;
-    if (text.find("virtiofsd") == std::string::npos || (!is_c && !version.ok())) return nullptr;
-    const auto help = run_and_capture({program, "--help"}, std::chrono::seconds(10));
+    const bool is_c = says("fuse kernel interface") || says("setgroups() failed");
+    if (!is_c && (!says("virtiofsd") || !version.ok())) return nullptr;
+    const auto help = ask_virtiofsd(program, "--help");
     return {{"kind", is_c ? "c" : "rust"},
             {"translates", help.out.find("--translate-uid") != std::string::npos}};
   } catch (const Error&) {
@@ -99,6 +100,23 @@ bool is_executable(const std::string& path) {
   struct stat status {};
   return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
          ::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0;
+}
+
+Captured ask_virtiofsd(const std::string& program, const std::string& option) {
+  constexpr auto patience = std::chrono::seconds(10);
+  constexpr std::size_t limit = std::size_t{1} << 20;
+  SpawnOptions options;
+  options.argv = {program, option};
+  if (::geteuid() == 0) return run_and_capture(options, patience, limit);
+  options.user_namespace = true;
+  try {
+    return run_and_capture(options, patience, limit);
+  } catch (const TimeoutError&) {
+    throw;
+  } catch (const Error&) {
+    options.user_namespace = false;
+    return run_and_capture(options, patience, limit);
+  }
 }
 
 std::string require_program(const std::string& name, std::string_view what,

@@ -8,6 +8,8 @@
 
 namespace qlaunch {
 
+struct Captured;
+
 /// Absolute, existing and executable; else an Error of the three kinds (not found, not executable,
 /// a folder) that names `what` and says how to install `thing`.
 std::string require_program(const std::string& name, std::string_view what, std::string_view thing);
@@ -17,6 +19,11 @@ bool is_executable(const std::string& path);
 
 /// In PATH, else where NixOS keeps what is installed; empty where there is none.
 std::string find_installed(const std::string& name);
+
+/// What a virtiofsd says to `--version` or `--help`. The C one gives up its groups before it
+/// answers anything: an ordinary user asks it in a user namespace, or else hears only that this
+/// failed.
+Captured ask_virtiofsd(const std::string& program, const std::string& option);
 
 /// `<folder of the binary>/..`, by its name and by its real place (Nix profiles are full of links).
 std::vector<std::string> prefixes_of(const std::string& binary);

@@ -207,7 +207,9 @@ Child spawn(const SpawnOptions& options) {
     plan.readonly_folder = readonly.c_str();
     plan.readonly_flags = mount_flags(readonly);
     plan.readonly_single = !mounts_below(readonly);
-    plan.user_namespace = ::geteuid() != 0;
+  }
+  if (options.user_namespace) {
+    plan.user_namespace = true;
     uid_map = "0 " + std::to_string(::geteuid()) + " 1\n";
     gid_map = "0 " + std::to_string(::getegid()) + " 1\n";
     plan.uid_map = uid_map.c_str();

@@ -29,9 +29,12 @@ struct SpawnOptions {
   std::string stdout_path, stderr_path;  // appended to, made 0600; the same path may stand in both
   bool new_session = false;
   bool block_signals = false;  // TERM, HUP and INT stay blocked in the child
-  /// Bound read-only in a mount namespace of the child's own before exec; for an ordinary user in
-  /// a user namespace that maps its own ids. Not recursive: an Error where something writable is
-  /// mounted below.
+  /// The child becomes root of a user and mount namespace of its own, in which root is this user
+  /// and nobody else exists. Giving up all groups (setgroups) seems to succeed there and changes
+  /// nothing: Linux forbids it, and the C virtiofsd insists on it.
+  bool user_namespace = false;
+  /// Bound read-only in a mount namespace of the child's own before exec, which takes root or
+  /// `user_namespace`. Before Linux 5.12 an Error where something is mounted below.
   std::string readonly_folder;
   std::string working_folder;
   bool die_with_parent = false;

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "host/spawn_child.hpp"
 
+#include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
 #include <climits>
 
 #include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -37,6 +42,41 @@ constexpr const char* exec_stage = "exec";
   ::_exit(127);
 }
 
+constexpr sock_filter load(std::size_t offset) {
+  return {BPF_LD | BPF_W | BPF_ABS, 0, 0, static_cast<std::uint32_t>(offset)};
+}
+
+constexpr sock_filter skip_unless(std::uint32_t value, std::uint8_t skip) {
+  return {BPF_JMP | BPF_JEQ | BPF_K, 0, skip, value};
+}
+
+constexpr sock_filter answer(std::uint32_t value) {
+  return {BPF_RET | BPF_K, 0, 0, value};
+}
+
+#if defined(__x86_64__)
+constexpr std::uint32_t architecture = AUDIT_ARCH_X86_64;
+#elif defined(__aarch64__)
+constexpr std::uint32_t architecture = AUDIT_ARCH_AARCH64;
+#else
+constexpr std::uint32_t architecture = 0;  // matches none
+#endif
+
+/// setgroups(0, …) returns 0 and is not carried out. Nobody may give up groups in a namespace that
+/// an ordinary user made, for a group may also take rights away; the C virtiofsd ends where it
+/// cannot. It keeps the rights that its user has anyway.
+constexpr std::array groups_filter{
+    load(offsetof(seccomp_data, arch)),
+    skip_unless(architecture, 5),
+    load(offsetof(seccomp_data, nr)),
+    skip_unless(SYS_setgroups, 3),
+    // The count is an int: the low half, which is the first one on these architectures.
+    load(offsetof(seccomp_data, args)),
+    skip_unless(0, 1),
+    answer(SECCOMP_RET_ERRNO),
+    answer(SECCOMP_RET_ALLOW),
+};
+
 QLAUNCH_UNINSTRUMENTED bool write_text(const char* path, const char* text) {
   const int fd = ::open(path, O_WRONLY | O_CLOEXEC);
   if (fd < 0) return false;
@@ -60,13 +100,16 @@ QLAUNCH_UNINSTRUMENTED void enter_user_namespace(ChildPlan& plan) {
   }
 }
 
+QLAUNCH_UNINSTRUMENTED void pretend_to_drop_groups() {
+  auto filter = groups_filter;
+  const sock_fprog program{static_cast<unsigned short>(filter.size()), filter.data()};
+  // Where it fails, the program's own attempt does too, and it says so.
+  ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
 QLAUNCH_UNINSTRUMENTED void bind_readonly(ChildPlan& plan) {
   constexpr const char* stage = "bind a folder read-only";
-  if (plan.user_namespace) {
-    enter_user_namespace(plan);
-  } else if (::unshare(CLONE_NEWNS) != 0) {
-    fail(plan, "make a mount namespace");
-  }
+  if (!plan.user_namespace && ::unshare(CLONE_NEWNS) != 0) fail(plan, "make a mount namespace");
   const char* folder = plan.readonly_folder;
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) fail(plan, stage);
   const bool root = ::strcmp(folder, "/") == 0;  // nothing can be bound over it
@@ -127,7 +170,9 @@ QLAUNCH_UNINSTRUMENTED int run_child(void* argument) {
   for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &standard, nullptr);
 
   if (plan.new_session && ::setsid() < 0) fail(plan, "make a session");
+  if (plan.user_namespace) enter_user_namespace(plan);
   if (plan.readonly_folder != nullptr) bind_readonly(plan);
+  if (plan.user_namespace) pretend_to_drop_groups();
   if (plan.working_folder != nullptr && ::chdir(plan.working_folder) != 0) {
     fail(plan, "enter the working folder");
   }

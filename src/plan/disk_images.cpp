@@ -61,7 +61,7 @@ std::optional<DiskBase> from_image(Draft& draft, const Image& image, const std::
         .error(key, "image " + in_backticks(image.name) +
                         " has no digest, so what is downloaded "
                         "could not be verified")
-        .help.push_back(
+        .help.emplace_back(
             "download it, check that it is what you want, and put the digest that "
             "`sha512sum` prints into [[image]] as `sha512`");
     return std::nullopt;
@@ -116,7 +116,7 @@ std::optional<DiskBase> resolve_base(Draft& draft, std::size_t index) {
   if (disk.image.starts_with("builtin:")) return from_builtin(draft, disk.image, key);
   if (is_url(disk.image)) {
     draft.error(key, "an image by URL needs its digest")
-        .help.push_back(
+        .help.emplace_back(
             "write an [[image]] with `name`, this `url` and its `sha512`, and name it "
             "here");
     return std::nullopt;

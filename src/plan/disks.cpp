@@ -6,6 +6,8 @@
 #include "plan/disk_files.hpp"
 #include "plan/identity.hpp"
 
+#include <map>
+
 #include <nlohmann/json.hpp>
 
 namespace qlaunch::planner {
@@ -55,6 +57,12 @@ class Buses {
   Draft& draft_;
   int scsi_used_ = 0, sata_used_ = 0;
 };
+
+/// What the guest finds the disk by in /dev/disk/by-id.
+std::string serial_number(const Disk& disk) {
+  if (!disk.serial.empty()) return disk.serial;
+  return disk.name.substr(0, longest_serial(disk.bus));
+}
 
 bool direct(DiskCache cache) {
   return cache == DiskCache::none || cache == DiskCache::directsync;
@@ -170,11 +178,7 @@ void add_drive(Draft& draft, std::size_t index, Buses& buses, const std::string&
   Json device{{"driver", ""}, {"id", qemu_id("drive-", disk.name)}};
   if (!place(draft, index, buses, device)) return;
   if (!node.empty()) device["drive"] = node;
-  if (!disk.serial.empty()) {
-    device["serial"] = disk.serial;
-  } else if (disk.bus == DiskBus::nvme) {
-    device["serial"] = disk.name;  // NVMe has to have one
-  }
+  if (const auto serial = serial_number(disk); !serial.empty()) device["serial"] = serial;
   if (disk.cache == DiskCache::writethrough || disk.cache == DiskCache::directsync)
     device["write-cache"] = "off";
   if (boot_index > 0) device["bootindex"] = boot_index;
@@ -183,11 +187,28 @@ void add_drive(Draft& draft, std::size_t index, Buses& buses, const std::string&
   draft.device(device, draft.because(key_of("disk", index), rule), key_of("disk", index, "bus"));
 }
 
+void check_serials(Draft& draft) {
+  std::map<std::string, std::size_t> first;
+  const auto& disks = draft.profile.disks;
+  for (std::size_t index = 0; index < disks.size(); ++index) {
+    const auto serial = serial_number(disks[index]);
+    const auto [other, fresh] = first.emplace(serial, index);
+    if (fresh || serial.empty()) continue;
+    draft
+        .warning(key_of("disk", index, "serial"),
+                 "disks " + in_backticks(disks[other->second].name) + " and " +
+                     in_backticks(disks[index].name) + " have the same serial number, " +
+                     in_backticks(serial) + ": the guest cannot tell them apart by it")
+        .help.emplace_back("give one of them another `serial`");
+  }
+}
+
 }  // namespace
 
 void add_disks(Draft& draft) {
   const auto order = boot_order(draft.profile);
   Buses buses(draft);
+  check_serials(draft);
   for (std::size_t index = 0; index < draft.profile.disks.size(); ++index) {
     const auto file = resolve_disk(draft, index);
     if (!file) continue;

@@ -15,25 +15,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-const char* type_word(DisplayType type) {
-  switch (type) {
-    case DisplayType::gtk:
-      return "gtk";
-    case DisplayType::sdl:
-      return "sdl";
-    case DisplayType::spice:
-      return "spice";
-    case DisplayType::vnc:
-      return "vnc";
-    case DisplayType::curses:
-      return "curses";
-    case DisplayType::automatic:
-    case DisplayType::none:
-      break;
-  }
-  return "none";
-}
-
 bool is_window(DisplayType type) {
   return type == DisplayType::gtk || type == DisplayType::sdl;
 }
@@ -50,7 +31,7 @@ DisplayType resolve_automatic(Draft& draft) {
 
 void check_type(Draft& draft, DisplayType type) {
   const auto& qemu = draft.facts.qemu;
-  const std::string word = type_word(type);
+  const std::string word(word_of(type));
   const bool module = is_window(type) || type == DisplayType::curses;
   if ((module && !qemu.displays.empty() && !qemu.displays.contains(word)) ||
       (type == DisplayType::spice && !qemu.spice)) {
@@ -126,7 +107,7 @@ void add_spice(Draft& draft, bool gl) {
 }
 
 Json display_value(const Draft& draft, DisplayType type, bool gl) {
-  Json value{{"type", is_window(type) || type == DisplayType::curses ? type_word(type) : "none"}};
+  Json value{{"type", is_window(type) || type == DisplayType::curses ? word_of(type) : "none"}};
   if (is_window(type)) {
     value["window-close"] = false;
     if (draft.profile.display.fullscreen) value["full-screen"] = true;

@@ -69,6 +69,12 @@ std::string explain_plan(const Plan& plan, int width) {
   for (const auto& helper : plan.helpers) {
     out += "helper " + printable(helper.name) + ", for the " + printable(helper.serves) + ":\n" +
            reason_text(helper.reason, width) + command_text(helper.command, width);
+    if (helper.user_namespace)
+      out += "    as root of a user namespace of its own, in which root is you\n" +
+             reason_text({{},
+                          "this virtiofsd works as root only; what it makes is yours, and users "
+                          "of the guest other than root can make nothing"},
+                         width);
     if (!helper.readonly_folder.empty())
       out += "    in a mount namespace where " + printable(shell_quote(helper.readonly_folder)) +
              " is read-only\n" + reason_text({{}, "this virtiofsd has no switch for it"}, width);
@@ -86,6 +92,7 @@ std::string plan_arguments_json(const Plan& plan) {
              {"descriptors", planner::descriptors_json(helper.command.descriptors)},
              {"socket", helper.socket}};
     if (!helper.readonly_folder.empty()) one["readonly_folder"] = helper.readonly_folder;
+    if (helper.user_namespace) one["user_namespace"] = true;
     helpers.push_back(std::move(one));
   }
   Json preparations = Json::array();

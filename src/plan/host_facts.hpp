@@ -69,6 +69,8 @@ struct HostFacts {
   std::string virtiofsd;                     // empty: none found
   VirtiofsdKind virtiofsd_kind = VirtiofsdKind::rust;
   bool virtiofsd_translates = false;  // knows --translate-uid, as the Rust one does from 1.13
+  /// Why this user can make no user namespace; empty where it can, or where nothing needs one.
+  std::string namespace_problem;
   std::string swtpm;
   std::string bridge_helper;
   std::string qemu_img;

@@ -60,6 +60,8 @@ struct Helper {
   bool socket_by_descriptor = false;  // else the helper binds it and it has to be awaited
   /// A folder the helper must see read-only: bound so in a mount namespace before it starts.
   std::string readonly_folder;
+  /// It runs as root of a user namespace in which root is the user outside.
+  bool user_namespace = false;
   Reason reason;
 };
 

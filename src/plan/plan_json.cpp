@@ -80,7 +80,8 @@ Json helper_json(const Helper& helper) {
           {"command", command_json(helper.command)},
           {"socket", helper.socket},
           {"socket_by_descriptor", helper.socket_by_descriptor},
-          {"readonly_folder", helper.readonly_folder}};
+          {"readonly_folder", helper.readonly_folder},
+          {"user_namespace", helper.user_namespace}};
 }
 
 Helper helper_from(const Json& json) {
@@ -90,6 +91,7 @@ Helper helper_from(const Json& json) {
           json.at("socket"),
           json.at("socket_by_descriptor"),
           json.at("readonly_folder"),
+          json.at("user_namespace"),
           {}};
 }
 

@@ -49,13 +49,35 @@ wait_for() {
 }
 )sh";
 
+constexpr const char* namespace_function =
+    R"sh(
+# as_root COMMAND...: runs COMMAND with mounts of its own, as root of a user namespace in which
+# root is you
+as_root() {
+  [ "$(id -u)" != 0 ] || exec unshare --mount --propagation private "$@"
+  groups=
+  if grep -q '^Groups:.*[0-9]' /proc/self/status; then
+    # virtiofsd gives up your further groups, which takes a namespace made by newgidmap.
+    if ! command -v newgidmap >/dev/null; then
+      echo 'this virtiofsd cannot give up your groups without newgidmap: install the package' >&2
+      echo 'uidmap or the newer virtiofsd, or share with driver = "9p"' >&2
+      exit 1
+    fi
+    groups=--map-auto
+  fi
+  # It wants a place for its pid file, which an ordinary user has not.
+  exec unshare --map-root-user ${groups:+"$groups"} --mount --propagation private sh -c '
+    run=/var/run/virtiofsd && { [ -d "$run" ] || run=/var/run; } &&
+    mount -t tmpfs none "$run" && exec "$@"
+  ' sh "$@"
+}
+)sh";
+
 constexpr const char* readonly_function =
     R"sh(
 # read_only FOLDER COMMAND...: runs COMMAND where FOLDER is mounted read-only
 read_only() {
-  namespace=--map-root-user
-  [ "$(id -u)" != 0 ] || namespace=
-  exec unshare ${namespace:+"$namespace"} --mount --propagation private sh -c '
+  as_root sh -c '
     mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && cd / && shift && exec "$@"
   ' sh "$@"
 }
@@ -131,9 +153,10 @@ struct Prepare {
 };
 
 std::string helper_lines(const Helper& helper) {
-  const auto prefix = helper.readonly_folder.empty()
-                          ? std::string{}
-                          : "read_only " + word(helper.readonly_folder) + " \\\n  ";
+  std::string prefix;
+  if (helper.user_namespace) prefix = "as_root \\\n  ";
+  if (!helper.readonly_folder.empty())
+    prefix = "read_only " + word(helper.readonly_folder) + " \\\n  ";
   return "\n# " + printable(helper.name) + ": " + printable(helper.serves) + '\n' + prefix +
          command_lines(helper.command) + " &\nhelpers=\"$helpers $!\"\nwait_for " +
          word(helper.name) + ' ' + word(helper.socket) + " $!\n";
@@ -149,8 +172,12 @@ std::string plan_script(const Plan& plan, const ScriptOptions& options) {
                     "disable=SC2016\n";
   out += head;
   if (!plan.helpers.empty()) out += wait_function;
-  const bool readonly = std::any_of(plan.helpers.begin(), plan.helpers.end(),
-                                    [](const Helper& one) { return !one.readonly_folder.empty(); });
+  bool namespaces = false, readonly = false;
+  for (const auto& helper : plan.helpers) {
+    namespaces = namespaces || helper.user_namespace;
+    readonly = readonly || !helper.readonly_folder.empty();
+  }
+  if (namespaces || readonly) out += namespace_function;
   if (readonly) out += readonly_function;
   if (!plan.preparations.empty()) out += "\n# what has to exist\n";
   for (const auto& one : plan.preparations) out += std::visit(Prepare{options}, one.what);

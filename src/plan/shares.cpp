@@ -144,6 +144,8 @@ Helper make_helper(Draft& draft, std::size_t index) {
   for (auto& one : more) helper.command.arguments.push_back(std::move(one));
   // The C one has no switch for it.
   if (is_c && share.readonly) helper.readonly_folder = share.path;
+  // And it makes namespaces and changes owners, which only root may.
+  helper.user_namespace = is_c && draft.facts.uid != 0;
   return helper;
 }
 
@@ -158,6 +160,18 @@ void add_virtiofs(Draft& draft, std::size_t index) {
     return;
   }
   auto helper = make_helper(draft, index);
+  if (helper.user_namespace && !draft.facts.namespace_problem.empty()) {
+    draft
+        .error(
+            key_of("share", index, "driver"),
+            "this virtiofsd (" + draft.facts.virtiofsd +
+                ") serves an ordinary user only in a user namespace, and this host gives none: " +
+                draft.facts.namespace_problem)
+        .help.emplace_back(
+            "use driver = \"9p\", or install the newer virtiofsd written in Rust; `qlaunch doctor` "
+            "says how to allow user namespaces");
+    return;
+  }
   draft.option({"-chardev", "socket,id=" + helper.name + ",path=" + escape_commas(helper.socket)},
                draft.because(key, "virtiofsd's socket"));
   draft.device({{"driver", draft.virtio("vhost-user-fs")},

@@ -84,7 +84,7 @@ void check_disk(Checker& checker, const Disk& disk, const std::string& at) {
 }
 
 void check_serial(Checker& checker, const Disk& disk, const std::string& at) {
-  const std::size_t most = disk.bus == DiskBus::scsi ? 36 : 20;
+  const auto most = longest_serial(disk.bus);
   if (disk.serial.size() > most)
     checker.error(at + ".serial",
                   "the serial number is " + std::to_string(disk.serial.size()) + " characters long",

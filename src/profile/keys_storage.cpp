@@ -134,7 +134,7 @@ Section disk_section() {
               {.name = "serial",
                .meaning = "The serial number, at most 20 characters (36 on scsi): the guest finds "
                           "the disk by it in /dev/disk/by-id.",
-               .fallback_words = "the disk's name",
+               .fallback_words = "the disk's name, cut to that length",
                .example = "serial = \"data-1\"",
                .form = check_serial_number,
                .set = to(&Disk::serial)},

@@ -3,6 +3,26 @@
 
 namespace qlaunch {
 
+std::string_view word_of(DisplayType type) {
+  switch (type) {
+    case DisplayType::automatic:
+      return "auto";
+    case DisplayType::gtk:
+      return "gtk";
+    case DisplayType::sdl:
+      return "sdl";
+    case DisplayType::spice:
+      return "spice";
+    case DisplayType::vnc:
+      return "vnc";
+    case DisplayType::curses:
+      return "curses";
+    case DisplayType::none:
+      break;
+  }
+  return "none";
+}
+
 Location Profile::where(const std::string& path) const {
   auto key = path;
   while (!key.empty()) {

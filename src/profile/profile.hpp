@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace qlaunch {
@@ -79,6 +80,11 @@ struct Disk {
   bool ephemeral = false;  // writes go to an overlay that is thrown away
 };
 
+/// How many characters of a serial number reach the guest.
+constexpr std::size_t longest_serial(DiskBus bus) {
+  return bus == DiskBus::scsi ? 36 : 20;
+}
+
 struct Image {
   std::string name, arch, url, sha512, sha256;
   DiskFormat format = DiskFormat::qcow2;
@@ -135,6 +141,8 @@ struct Share {
 };
 
 enum class DisplayType { automatic, gtk, sdl, spice, vnc, curses, none };
+/// As a profile writes it: "gtk".
+std::string_view word_of(DisplayType type);
 enum class Gpu { virtio, virtio_gl, qxl, standard, none };
 
 struct Display {

@@ -84,7 +84,7 @@ std::string find_profile(const std::string& word) {
         .help("the built-in profile is `hello`");
   if (word.starts_with(builtin_prefix)) return word;
   if (is_path(word)) {
-    const auto path = absolute(word);
+    auto path = absolute(word);
     if (exists(path)) return path;
     UsageError error("profile " + in_backticks(word) + " does not exist");
     const auto folder = fs::path(path).parent_path();
@@ -106,6 +106,13 @@ std::string find_profile(const std::string& word) {
     if (record && exists(record->profile)) return record->profile;
   }
   if (auto found = find_named(word)) return *found;
+  if (const auto record = read_record(word)) {
+    UsageError error("the profile of VM " + in_backticks(word) + ", " +
+                     in_backticks(record->profile) + ", is gone");
+    error.help("`qlaunch up PROFILE --name " + shell_quote(word) +
+               "` lets another profile take the VM over, with its disks");
+    throw error;
+  }
   UsageError error("there is no profile " + in_backticks(word));
   suggest_name(error, word);
   auto folders = profile_folders();

@@ -8,13 +8,16 @@
 #include "host/socket.hpp"
 #include "vm/live.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <string>
 #include <string_view>
 
 #include <poll.h>
+#include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -24,6 +27,7 @@ namespace {
 constexpr char leave_key = 0x1d;  // Ctrl-]
 // Without a terminal: how long the guest may stay silent after the last input.
 constexpr int quiet_milliseconds = 1000;
+constexpr std::size_t enough_pending = 65536;
 
 volatile std::sig_atomic_t asked_to_end = 0;
 
@@ -59,19 +63,32 @@ class RawTerminal {
   bool raw_ = false;
 };
 
-/// False where nothing more comes.
-bool copy(int from, int to, const char* what, bool* leave) {
+/// Adds what can be read to `text`; false where nothing more comes.
+bool take(int from, std::string& text) {
   std::array<char, 4096> bytes{};
   const auto got = read(from, bytes.data(), bytes.size());
   if (got < 0) return errno == EINTR || errno == EAGAIN;
-  if (got == 0) return false;
-  std::string_view text(bytes.data(), static_cast<std::size_t>(got));
-  if (leave != nullptr) {
-    const auto key = text.find(leave_key);
-    *leave = key != std::string_view::npos;
-    text = text.substr(0, key);
+  text.append(bytes.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+  return got > 0;
+}
+
+/// Sends what the guest takes without waiting for it; false where the port has gone.
+bool pass_on(std::string& text, int port) {
+  const auto sent = send(port, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent < 0) return errno == EAGAIN || errno == EINTR;
+  text.erase(0, static_cast<std::size_t>(sent));
+  return true;
+}
+
+/// False where the reader of our output has gone.
+bool show(std::string_view text) {
+  while (!text.empty()) {
+    const auto written = write(STDOUT_FILENO, text.data(), text.size());
+    if (written < 0 && errno == EPIPE) return false;
+    if (written < 0 && errno != EINTR) throw system_error("cannot write the output", errno);
+    if (written < 0 && asked_to_end != 0) return false;
+    if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
   }
-  write_all(to, text, what);
   return true;
 }
 
@@ -95,20 +112,39 @@ ConsoleEnd run_console(const std::string& name) {
   asked_to_end = 0;
   const RawTerminal terminal;
   bool input = true;
+  // For the guest, which may be paused or slow: Ctrl-] is to be heard all the same, so a terminal
+  // is always read; a file can wait.
+  std::string pending;
   for (;;) {
-    std::array<pollfd, 2> fds{{{port.get(), POLLIN, 0}, {input ? STDIN_FILENO : -1, POLLIN, 0}}};
-    const int ready = poll(fds.data(), fds.size(), input ? -1 : quiet_milliseconds);
+    const bool room = terminal.raw() || pending.size() < enough_pending;
+    const short port_events = pending.empty() ? POLLIN : POLLIN | POLLOUT;
+    std::array<pollfd, 2> fds{
+        {{port.get(), port_events, 0}, {input && room ? STDIN_FILENO : -1, POLLIN, 0}}};
+    const bool waits = input || !pending.empty();
+    const int ready = poll(fds.data(), fds.size(), waits ? -1 : quiet_milliseconds);
     if (asked_to_end != 0) return ConsoleEnd::detached;
     if (ready < 0 && errno != EINTR) throw system_error("cannot wait", errno);
     if (ready == 0) return ConsoleEnd::input_ended;
     if (ready < 0) continue;
-    if (fds[0].revents != 0 && !copy(port.get(), STDOUT_FILENO, "the terminal", nullptr))
-      return ConsoleEnd::vm_ended;
-    if (fds[1].revents != 0) {
-      bool leave = false;
-      input = copy(STDIN_FILENO, port.get(), "the serial port", terminal.raw() ? &leave : nullptr);
-      if (leave) return ConsoleEnd::detached;
+    if ((fds[0].revents & ~POLLOUT) != 0) {
+      std::string said;
+      if (!take(port.get(), said)) return ConsoleEnd::vm_ended;
+      if (!show(said)) return ConsoleEnd::detached;
     }
+    bool leave = false;
+    if (fds[1].revents != 0) {
+      const auto before = pending.size();
+      input = take(STDIN_FILENO, pending);
+      const auto key = terminal.raw() ? pending.find(leave_key, before) : std::string::npos;
+      leave = key != std::string::npos;
+      if (leave) pending.resize(key);
+    }
+    if (!pending.empty() && !pass_on(pending, port.get())) {
+      // What it said last can still be read.
+      pending.clear();
+      input = false;
+    }
+    if (leave) return ConsoleEnd::detached;
   }
 }
 

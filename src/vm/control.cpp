@@ -4,8 +4,10 @@
 #include "core/error.hpp"
 #include "core/quote.hpp"
 #include "host/files.hpp"
+#include "host/lock.hpp"
 #include "host/paths.hpp"
 #include "vm/journal.hpp"
+#include "vm/keeper.hpp"
 #include "vm/live.hpp"
 #include "vm/record.hpp"
 
@@ -19,9 +21,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// A guest that is still booting does not hear the first press of its power button.
-constexpr auto press_again = std::chrono::seconds(5);
-constexpr auto quit_patience = std::chrono::seconds(5);
 constexpr auto tidy_patience = std::chrono::seconds(15);
 
 /// Waits for the keeper, which tidies up; does so itself where there is none any more.
@@ -31,18 +30,29 @@ std::string after_the_end(const LiveRecord& live, std::string text) {
     if (const auto end = read_end(live.name)) return end->text;
     return text;
   }
-  if (!keeper && read_live(live.name)) {
-    // It may have just gone after doing its work; then nothing is left to do.
-    write_end(live.name, {timestamp(), "unknown", text});
-    remove_tree(live.plan.paths.runtime);
-    return text;
+  if (!keeper) {
+    // It may have just gone after doing its work; then nothing is left to do, or the VM is started
+    // anew, and whoever does that tidies up first.
+    FileLock lock(vm_paths(state_roots(), live.name).data + "/lock");
+    const bool ours = lock.try_lock();
+    const auto left = read_live(live.name);
+    if (ours && left && left->qemu == live.qemu) {
+      for (const auto& helper : live.helpers) send_signal(helper.process, SIGKILL);
+      write_end(live.name, {timestamp(), "unknown", text});
+      remove_tree(live.plan.paths.runtime);
+      forget_run(live.name);
+      return text;
+    }
   }
   if (const auto end = read_end(live.name)) return end->text;
   return text;
 }
 
-void press_power_button(const LiveRecord& live) {
-  CommandSocket socket(live);
+void press_power_button(const LiveRecord& live, Clock::time_point deadline) {
+  // The keeper is still connected where nobody else can connect any more.
+  if (!unreachable(live).empty() && send_signal(live.keeper, press_signal)) return;
+  const auto rest = std::chrono::duration_cast<Duration>(deadline - Clock::now());
+  CommandSocket socket(live, std::clamp<Duration>(rest, std::chrono::seconds(1), press_again));
   const auto state = socket.client().execute("query-status").at("status").get<std::string>();
   if (state != "running") {
     StateError error("VM " + in_backticks(live.name) + " is not running but in state " +
@@ -58,12 +68,12 @@ void press_power_button(const LiveRecord& live) {
 bool power_down(const LiveRecord& live, int pidfd, Clock::time_point deadline) {
   for (;;) {
     try {
-      press_power_button(live);
+      press_power_button(live, deadline);
     } catch (const qmp::Gone&) {
       // It is on its way out.
       return wait_exit(pidfd, deadline);
-    } catch (const qmp::Refused&) {
-      return wait_exit(pidfd, deadline);
+    } catch (const qmp::Refused&) {  // NOLINT(bugprone-empty-catch)
+      // The next press may come at a better moment.
     }
     if (wait_exit(pidfd, std::min<Clock::time_point>(deadline, Clock::now() + press_again)))
       return true;
@@ -72,17 +82,25 @@ bool power_down(const LiveRecord& live, int pidfd, Clock::time_point deadline) {
 }
 
 void end_by_force(const LiveRecord& live, int pidfd) {
+  auto patience = Clock::duration::zero();
   try {
     CommandSocket socket(live, quit_patience);
     socket.client().quit();
+    patience = quit_patience;
+  } catch (const qmp::Gone&) {
+    patience = quit_patience;
   } catch (const qmp::Error&) {  // NOLINT(bugprone-empty-catch)
-    // SIGKILL needs no answer.
+    // It does not answer; SIGKILL needs no answer.
   } catch (const Error&) {  // NOLINT(bugprone-empty-catch)
-    // Another command holds the socket; SIGKILL needs none.
+    // The socket is gone, or another command holds it; SIGKILL needs none.
   }
-  if (wait_exit(pidfd, Clock::now() + quit_patience)) return;
+  if (wait_exit(pidfd, Clock::now() + patience)) return;
   send_signal(live.qemu, SIGKILL);
-  wait_exit(pidfd, Clock::now() + tidy_patience);
+  if (wait_exit(pidfd, Clock::now() + tidy_patience)) return;
+  TimeoutError error("QEMU of VM " + in_backticks(live.name) + " (pid " +
+                     std::to_string(live.qemu.pid) + ") was killed but has not ended yet");
+  error.help("it waits for the host's kernel, most often for a disk or a network share");
+  throw error;
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "vm/journal.hpp"
 
+#include "core/text.hpp"
 #include "host/files.hpp"
 #include "host/paths.hpp"
 
@@ -10,6 +11,9 @@
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
+#include <fstream>
+
+#include <nlohmann/json.hpp>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -41,6 +45,26 @@ void journal(const std::string& name, std::string_view event, const std::string&
   if (write(file.get(), line.data(), line.size()) < 0) return;
 }
 
+std::string panic_time(const std::string& name, const std::string& start) {
+  // A guest that has panicked causes few events any more, and a journal may be long.
+  constexpr std::streamoff enough = std::streamoff{64} << 10;
+  std::ifstream file(vm_paths(state_roots(), name).state + "/events.jsonl", std::ios::binary);
+  file.seekg(0, std::ios::end);
+  file.seekg(std::max<std::streamoff>(file.tellg() - enough, 0));
+  std::string time;
+  for (std::string line; std::getline(file, line);) {
+    const bool panic = line.find("GUEST_PANICKED") != std::string::npos;
+    if (!panic && line.find("RESET") == std::string::npos) continue;
+    const auto json = nlohmann::json::parse(line, nullptr, false);
+    if (!json.is_object()) continue;
+    const auto event = json.value("event", "");
+    const auto when = json.value("time", "");
+    if (event == "GUEST_PANICKED" && when >= start) time = when;
+    if (event == "RESET") time.clear();
+  }
+  return time;
+}
+
 std::vector<LogFile> log_files(const std::string& vm) {
   const std::string folder = vm_paths(state_roots(), vm).state;
   std::vector<LogFile> found;
@@ -53,6 +77,20 @@ std::vector<LogFile> log_files(const std::string& vm) {
   std::sort(found.begin(), found.end(),
             [](const auto& left, const auto& right) { return left.name < right.name; });
   return found;
+}
+
+std::string log_path(const VmPaths& paths, const std::string& name) {
+  return paths.state + '/' + name + ".log";
+}
+
+std::string last_lines(const std::string& path, std::size_t count) {
+  const auto text = try_read_file(path);
+  if (!text) return {};
+  auto lines = split(trim(*text), '\n');
+  for (auto& line : lines) line = trim(line);
+  if (lines.size() > count)
+    lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(count));
+  return join(lines, "\n");
 }
 
 }  // namespace qlaunch

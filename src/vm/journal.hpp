@@ -3,6 +3,8 @@
 // is worth writing.
 #pragma once
 
+#include "plan/host_facts.hpp"
+
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +13,10 @@ namespace qlaunch {
 
 /// Adds one line {"time":…,"event":…,"data":…}; `data` is JSON text or empty.
 void journal(const std::string& name, std::string_view event, const std::string& data = {});
+
+/// When the guest panicked, where it did so at or after `start` (a time as below) and was not reset
+/// since; else empty. Looks at the last events only.
+std::string panic_time(const std::string& name, const std::string& start);
 
 /// UTC with milliseconds, "2026-01-31T12:00:00.123Z".
 std::string timestamp();
@@ -22,5 +28,11 @@ struct LogFile {
 
 /// Those that exist for this VM.
 std::vector<LogFile> log_files(const std::string& vm);
+
+/// Where the output of QEMU, a helper or the keeper goes: "qemu", "swtpm", "keeper".
+std::string log_path(const VmPaths& paths, const std::string& name);
+
+/// The last lines of a log, for an error message; empty where there are none.
+std::string last_lines(const std::string& path, std::size_t count = 20);
 
 }  // namespace qlaunch

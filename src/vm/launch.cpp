@@ -7,6 +7,7 @@
 #include "host/lock.hpp"
 #include "host/paths.hpp"
 #include "host/socket.hpp"
+#include "plan/plan_json.hpp"
 #include "vm/catalog.hpp"
 #include "vm/journal.hpp"
 #include "vm/make.hpp"
@@ -15,6 +16,7 @@
 #include "vm/usernet.hpp"
 
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
 
 #include <sys/stat.h>
@@ -22,13 +24,21 @@
 namespace qlaunch {
 namespace {
 
+/// Whether there is nothing in a VM's folder but the lock; a start that was cut off leaves that.
+bool only_lock_in(const std::string& folder) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (entry.path().filename() != "lock") return false;
+  }
+  return !error;
+}
+
 /// Held by whoever starts this VM, until it runs or has failed.
 class LaunchLock {
  public:
   LaunchLock(const std::string& name, const VmPaths& paths) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(90);
     for (;;) {
-      fresh_ = file_fact(paths.data).kind == FileFact::Kind::missing;
       make_private_folder(paths.data);
       lock_.emplace(paths.data + "/lock");
       if (!lock_->lock(deadline)) {
@@ -41,11 +51,13 @@ class LaunchLock {
       struct stat there {};
       if (fstat(lock_->fd(), &held) == 0 && stat(lock_->path().c_str(), &there) == 0 &&
           held.st_ino == there.st_ino && held.st_dev == there.st_dev)
-        return;
+        break;
     }
+    // Looked at only now: another start may have filled the folder while this one waited.
+    fresh_ = only_lock_in(paths.data);
   }
 
-  /// Whether the VM's data folder was not there before.
+  /// Whether nothing of the VM was there before.
   bool fresh() const { return fresh_; }
 
  private:
@@ -127,12 +139,13 @@ Record new_record(const LaunchRequest& request, const Prepared& prepared,
   record.machine_type = prepared.plan.machine_type;
   if (old) record.auto_ports = old->auto_ports;
   record.created = old ? old->created : timestamp();
-  record.plan = prepared.plan;
+  record.plan = plan_to_json(prepared.plan);
   return record;
 }
 
-/// Which forwards of the plan said "auto", with the ports they have now.
-void remember_ports(Record& record, const Profile& profile, const LiveRecord& live) {
+/// Which forwards of the plan said "auto", with the ports they have now. True where that is news.
+bool remember_ports(Record& record, const Profile& profile, const LiveRecord& live) {
+  const auto before = record.auto_ports;
   for (const auto& network : profile.networks) {
     for (const auto& forward : network.forward) {
       if (forward.host_port != 0) continue;
@@ -143,11 +156,47 @@ void remember_ports(Record& record, const Profile& profile, const LiveRecord& li
       }
     }
   }
+  return record.auto_ports != before;
+}
+
+/// After a start that failed; that failure is the news, not one of this.
+void restore_record(const std::optional<Record>& old) {
+  try {
+    if (old) write_record(*old);
+  } catch (const Error&) {  // NOLINT(bugprone-empty-catch)
+    // See above.
+  }
+}
+
+/// What runs stays as it is: a start that asks for something else is not silently taken for done.
+void check_same_start(const Record& record, const LaunchRequest& request) {
+  const auto refuse = [&](const std::string& difference) {
+    StateError error("VM " + in_backticks(record.name) + " already runs, " + difference);
+    error.help("`qlaunch shutdown " + shell_quote(record.name) +
+               "` stops it; the same command then starts it anew");
+    return error;
+  };
+  if (request.adopt && record.profile != request.profile)
+    throw refuse("from its old profile, " + in_backticks(record.profile));
+  if (!request.settings.empty() && request.settings != record.settings)
+    throw refuse("with other settings than these");
 }
 
 /// A name that is free to start: nothing of an earlier run may be in the way.
 void clear_dead_run(const std::string& name, const VmPaths& paths) {
-  if (read_live(name)) journal(name, "RUN_LOST");
+  if (const auto dead = read_live(name)) {
+    // Its keeper may still be tidying up, in the very folder that the new run is to use.
+    const auto keeper = open_pidfd(dead->keeper);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(15);
+    if (keeper && !wait_exit(keeper.get(), deadline))
+      throw TimeoutError("the last run of VM " + in_backticks(name) +
+                         " is not tidied up yet: its keeper (pid " +
+                         std::to_string(dead->keeper.pid) + ") still works");
+    if (!keeper) {
+      for (const auto& helper : dead->helpers) send_signal(helper.process, SIGKILL);
+      journal(name, "RUN_LOST");
+    }
+  }
   remove_tree(paths.runtime);
 }
 
@@ -188,6 +237,12 @@ Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
     auto status = look(plan.name, false);
     if (status.live) {
       undo.keep();
+      check_same_start(*old, request);
+      if (old->profile != request.profile) {
+        auto moved = *old;
+        moved.profile = request.profile;
+        write_record(moved);
+      }
       return {std::move(*status.live), true, profile_changed(*old)};
     }
   }
@@ -204,21 +259,33 @@ Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
     make(preparation, prepared.facts, undo);
   }
 
-  auto record = new_record(request, prepared, old);
-  write_record(record);
   for (const auto& log : log_files(plan.name)) {
-    if (log.name != "events" && log.name != "serial") std::filesystem::remove(log.path);
+    std::error_code ignored;
+    if (log.name != "events" && log.name != "serial") std::filesystem::remove(log.path, ignored);
   }
-  check_interrupt();
-  progress.step("starting " + plan.qemu.program + (plan.kvm ? " with KVM" : " with TCG"));
+  auto record = new_record(request, prepared, old);
+  if (!old) undo.remove_later(plan.paths.data + "/vm.json");
   Launched launched;
   try {
-    launched.live = start_processes(plan, interrupted);
+    check_interrupt();
+    progress.step("starting " + plan.qemu.program + (plan.kvm ? " with KVM" : " with TCG"));
+    auto reports = start_processes(plan);
+    try {
+      // While QEMU starts.
+      write_record(record);
+    } catch (...) {
+      abandon_start(plan, reports);
+      throw;
+    }
+    launched.live = await_start(plan, reports, interrupted);
   } catch (Error& error) {
-    if (old) write_record(*old);
+    restore_record(old);
     if (error.code() == ExitCode::failed && !interrupted())
       error.help("this prints the command that was run, as a script:")
           .help("$ " + args_command(request));
+    throw;
+  } catch (...) {
+    restore_record(old);
     throw;
   }
   undo.keep();
@@ -228,8 +295,12 @@ Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
     progress.warning(warning_at(
         {}, std::string("the ports of \"auto\" forwards are not known: ") + error.what()));
   }
-  remember_ports(record, prepared.profile, launched.live);
-  write_record(record);
+  try {
+    if (remember_ports(record, prepared.profile, launched.live)) write_record(record);
+  } catch (const Error& error) {
+    // The VM runs: that its ports are not remembered is no failure of the start.
+    progress.warning(warning_at({}, error.what()));
+  }
   return launched;
 }
 

@@ -12,6 +12,7 @@
 #include "vm/record.hpp"
 
 #include <algorithm>
+#include <filesystem>
 
 #include <nlohmann/json.hpp>
 
@@ -24,12 +25,77 @@ std::string live_path(const std::string& name) {
   return vm_paths(state_roots(), name).runtime + "/live.json";
 }
 
+std::string lasting_path(const std::string& name) {
+  return vm_paths(state_roots(), name).data + "/run.json";
+}
+
 Json process_to_json(const ProcessId& process) {
   return {{"pid", process.pid}, {"start_time", process.start_time}, {"boot_id", process.boot_id}};
 }
 
 ProcessId process_from_json(const Json& json) {
   return {json.at("pid"), json.at("start_time"), json.at("boot_id")};
+}
+
+std::string text_of(const LiveRecord& live) {
+  auto helpers = Json::array();
+  for (const auto& helper : live.helpers)
+    helpers.push_back({{"name", helper.name},
+                       {"serves", helper.serves},
+                       {"process", process_to_json(helper.process)}});
+  Plan plan = live.plan;
+  plan.forwards = live.forwards;
+  const Json json = {{"name", live.name},
+                     {"qemu", process_to_json(live.qemu)},
+                     {"keeper", process_to_json(live.keeper)},
+                     {"helpers", helpers},
+                     {"started", live.started},
+                     {"plan", Json::parse(plan_to_json(plan))}};
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+LiveRecord from_text(const std::string& text) {
+  const auto json = Json::parse(text);
+  LiveRecord live;
+  live.name = json.at("name");
+  live.qemu = process_from_json(json.at("qemu"));
+  live.keeper = process_from_json(json.at("keeper"));
+  for (const auto& helper : json.at("helpers"))
+    live.helpers.push_back(
+        {helper.at("name"), helper.at("serves"), process_from_json(helper.at("process"))});
+  live.started = json.at("started");
+  live.plan = plan_from_json(json.at("plan").dump());
+  live.forwards = live.plan.forwards;
+  return live;
+}
+
+std::optional<std::string> try_read(const std::string& path) {
+  return try_read_file(path, std::size_t{16} << 20);
+}
+
+std::optional<LiveRecord> read_copy(const std::string& name, const std::string& path) {
+  const auto text = try_read(path);
+  if (!text) return std::nullopt;
+  try {
+    return from_text(*text);
+  } catch (const std::exception& error) {
+    // Nothing is removed here: a QEMU may run behind it.
+    throw Error("the live record of VM " + in_backticks(name) + " cannot be read: " + error.what())
+        .help("its file is " + path + "; it names the pid of QEMU");
+  }
+}
+
+std::optional<LiveRecord> read_lasting(const std::string& name) {
+  const auto path = lasting_path(name);
+  const auto text = try_read(path);
+  if (!text) return std::nullopt;
+  // It outlives a crash of the host, which may have cut it off; nothing runs behind it then.
+  try {
+    if (!alive(process_from_json(Json::parse(*text).at("qemu")))) return from_text(*text);
+  } catch (const std::exception&) {
+    return std::nullopt;
+  }
+  return read_copy(name, path);
 }
 
 /// QEMU's word for its state to ours.
@@ -45,63 +111,59 @@ void ask_qemu(VmStatus& status) {
     auto& client = socket.client();
     status.qemu_state = client.execute("query-status").at("status").get<std::string>();
     status.state = from_qemu(status.qemu_state);
-  } catch (const qmp::Gone&) {
-    // It ended while it was asked.
-    if (!alive(status.live->qemu)) {
-      status.state = VmState::stopped;
-      status.live.reset();
-    } else {
-      status.state = VmState::unresponsive;
-    }
+    return;
   } catch (const qmp::Error&) {
     status.state = VmState::unresponsive;
   } catch (const Error&) {
     status.state = VmState::unresponsive;
   }
+  // It may have ended while it was asked.
+  if (alive(status.live->qemu)) return;
+  status.state = VmState::stopped;
+  status.live.reset();
 }
 
 }  // namespace
 
 std::optional<LiveRecord> read_live(const std::string& name) {
-  const auto text = try_read_file(live_path(name), std::size_t{16} << 20);
-  if (!text) return std::nullopt;
-  try {
-    const auto json = Json::parse(*text);
-    LiveRecord live;
-    live.name = json.at("name");
-    live.qemu = process_from_json(json.at("qemu"));
-    live.keeper = process_from_json(json.at("keeper"));
-    for (const auto& helper : json.at("helpers"))
-      live.helpers.push_back(
-          {helper.at("name"), helper.at("serves"), process_from_json(helper.at("process"))});
-    live.started = json.at("started");
-    live.plan = plan_from_json(json.at("plan").dump());
-    live.forwards = live.plan.forwards;
-    return live;
-  } catch (const std::exception& error) {
-    // Nothing is removed here: a QEMU may run behind it.
-    throw Error("the live record of VM " + in_backticks(name) + " cannot be read: " + error.what())
-        .help("its file is " + live_path(name) + "; it names the pid of QEMU");
-  }
+  auto live = read_copy(name, live_path(name));
+  if (live && alive(live->qemu)) return live;
+  auto kept = read_lasting(name);
+  return kept && (!live || alive(kept->qemu)) ? std::move(kept) : std::move(live);
 }
 
 void write_live(const LiveRecord& live) {
-  auto helpers = Json::array();
-  for (const auto& helper : live.helpers)
-    helpers.push_back({{"name", helper.name},
-                       {"serves", helper.serves},
-                       {"process", process_to_json(helper.process)}});
-  Plan plan = live.plan;
-  plan.forwards = live.forwards;
-  const Json json = {{"name", live.name},
-                     {"qemu", process_to_json(live.qemu)},
-                     {"keeper", process_to_json(live.keeper)},
-                     {"helpers", helpers},
-                     {"started", live.started},
-                     {"plan", Json::parse(plan_to_json(plan))}};
+  // Where the run is, whatever this process's own environment says.
   // It is of no use after a crash of the host: no time is spent on making it survive one.
-  write_file_atomic(live_path(live.name), json.dump(-1, ' ', false, Json::error_handler_t::replace),
-                    0600, Durability::quick);
+  write_file_atomic(live.plan.paths.runtime + "/live.json", text_of(live), 0600, Durability::quick);
+  remember_run(live);
+}
+
+void remember_run(const LiveRecord& live) {
+  try {
+    write_file_atomic(live.plan.paths.data + "/run.json", text_of(live), 0600, Durability::quick);
+  } catch (const Error&) {  // NOLINT(bugprone-empty-catch)
+    // It is a second copy.
+  }
+}
+
+void forget_run(const std::string& name) {
+  std::error_code ignored;
+  std::filesystem::remove(lasting_path(name), ignored);
+}
+
+std::string unreachable(const LiveRecord& live) {
+  const auto* qmp = live.plan.descriptor("qmp");
+  std::error_code ignored;
+  const auto gone = [&](const std::string& path) {
+    return !std::filesystem::exists(path, ignored);
+  };
+  const auto& folder = live.plan.paths.runtime;
+  if (gone(folder))
+    return "its runtime folder " + in_backticks(folder) + " is gone: its sockets cannot be reached";
+  if (qmp != nullptr && gone(qmp->path))
+    return "its socket " + in_backticks(qmp->path) + " is gone: it cannot be asked";
+  return {};
 }
 
 std::string_view state_name(VmState state) {
@@ -132,8 +194,7 @@ VmStatus look(const std::string& name, bool ask) {
   status.keeper_alive = alive(live.keeper);
   for (const auto& helper : live.helpers) {
     if (!alive(helper.process))
-      status.dead_helpers.push_back(helper.name + " has ended: " + helper.serves +
-                                    " no longer works");
+      status.problems.push_back(helper.name + " has ended: " + helper.serves + " no longer works");
   }
   if (const auto usage = process_usage(live.qemu)) {
     status.uptime = static_cast<double>(usage->uptime.count()) / 1000;
@@ -143,6 +204,15 @@ VmStatus look(const std::string& name, bool ask) {
   if (ask) {
     const auto record = read_record(name);
     status.needs_restart = record && profile_changed(*record);
+    const auto panic = panic_time(name, live.started);
+    if (!panic.empty())
+      status.problems.push_back("the guest panicked at " + panic + "; it does nothing any more");
+  }
+  if (auto gone = unreachable(live); !gone.empty()) {
+    // The folder of a run that has just ended goes, too.
+    if (!alive(live.qemu)) return look(name, ask);
+    status.problems.push_back(std::move(gone));
+    return status;
   }
   if (ask) ask_qemu(status);
   return status;
@@ -163,9 +233,25 @@ struct CommandSocket::State {
   std::optional<qmp::SyncClient> client;
 };
 
+namespace {
+
+FileLock command_lock(const LiveRecord& live) {
+  try {
+    if (const auto gone = unreachable(live); !gone.empty())
+      throw StateError("VM " + in_backticks(live.name) + " runs, but " + gone)
+          .help("`qlaunch kill " + shell_quote(live.name) + "` ends it all the same");
+    return FileLock(live.plan.paths.runtime + "/qmp.lock");
+  } catch (const Error&) {
+    // The folder goes when the VM has ended.
+    if (!alive(live.qemu)) throw qmp::Gone("QEMU has ended", "the QEMU process exited");
+    throw;
+  }
+}
+
+}  // namespace
+
 CommandSocket::CommandSocket(const LiveRecord& live, Duration timeout)
-    : state_(
-          new State{FileLock(live.plan.paths.runtime + "/qmp.lock"), open_pidfd(live.qemu), {}}) {
+    : state_(new State{command_lock(live), open_pidfd(live.qemu), {}}) {
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   // QEMU serves one client per socket: without the lock a second command would hear nothing.
   if (!state_->lock.lock(deadline)) {

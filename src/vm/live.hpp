@@ -14,7 +14,9 @@
 
 namespace qlaunch {
 
-/// The record of a run while it lasts, in the runtime folder.
+/// The record of a run while it lasts: in the runtime folder, with a copy beside what is kept of
+/// the VM. A logout takes the folder away, and a command in cron or behind `su` looks elsewhere for
+/// it.
 struct LiveRecord {
   std::string name;
   ProcessId qemu;
@@ -29,8 +31,17 @@ struct LiveRecord {
   Plan plan;
 };
 
+/// Of the two copies the one whose QEMU lives, so that a run is found wherever its folder is.
 std::optional<LiveRecord> read_live(const std::string& name);
 void write_live(const LiveRecord& live);
+
+/// The lasting copy, `data/NAME/run.json`; write_live writes it, too. Neither throws: a VM that
+/// runs is not to end because a disk is full.
+void remember_run(const LiveRecord& live);
+void forget_run(const std::string& name);
+
+/// Why its sockets cannot be reached, in words, where they are gone; else empty.
+std::string unreachable(const LiveRecord& live);
 
 enum class VmState { stopped, starting, running, paused, unresponsive };
 std::string_view state_name(VmState state);
@@ -41,11 +52,11 @@ struct VmStatus {
   std::string qemu_state;  // QMP's own word: "running", "paused", "io-error", "guest-panicked" …
   std::optional<LiveRecord> live;
   bool keeper_alive = false;
-  std::vector<std::string> dead_helpers;  // in words: what no longer works
-  double uptime = 0;                      // seconds
-  std::uint64_t resident = 0;             // bytes of QEMU's memory on the host
-  std::string accelerator;                // "kvm", "tcg"
-  bool needs_restart = false;             // the profile changed since the start
+  std::vector<std::string> problems;  // in words: what no longer works
+  double uptime = 0;                  // seconds
+  std::uint64_t resident = 0;         // bytes of QEMU's memory on the host
+  std::string accelerator;            // "kvm", "tcg"
+  bool needs_restart = false;         // the profile changed since the start
 };
 
 /// One VM's facts; `ask` also asks QEMU (bounded by a short deadline) and looks whether the profile

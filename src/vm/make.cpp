@@ -8,6 +8,7 @@
 #include "host/doctor.hpp"
 #include "host/files.hpp"
 #include "host/paths.hpp"
+#include "host/process.hpp"
 #include "host/spawn.hpp"
 #include "image/hello_image.hpp"
 
@@ -34,6 +35,21 @@ bool missing(const std::string& path) {
   return file_fact(path).kind == FileFact::Kind::missing;
 }
 
+constexpr std::string_view half_made_mark = ".new.";
+
+/// What a command that was killed while it made `path` has left beside it.
+void remove_half_made(const std::string& path) {
+  const std::filesystem::path target(path);
+  const auto start = target.filename().string() + std::string(half_made_mark);
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(target.parent_path(), ignored)) {
+    const auto name = entry.path().filename().string();
+    if (!name.starts_with(start)) continue;
+    const auto pid = parse_unsigned(std::string_view(name).substr(start.size()));
+    if (pid && !identify(static_cast<pid_t>(*pid))) std::filesystem::remove(entry.path(), ignored);
+  }
+}
+
 /// Runs qemu-img on a name beside `path` and moves the result there when it is whole, so that a
 /// crash leaves no half-made disk behind. link() refuses to replace a file that appeared meanwhile.
 void make_by_qemu_img(const std::string& path, const HostFacts& facts,
@@ -43,12 +59,18 @@ void make_by_qemu_img(const std::string& path, const HostFacts& facts,
         .help(install_command("qemu-img"));
   const auto folder = std::filesystem::path(path).parent_path().string();
   make_folders(folder);
-  const auto half_made = path + ".new." + std::to_string(getpid());
+  remove_half_made(path);
+  const auto half_made = path + std::string(half_made_mark) + std::to_string(getpid());
   Undo half;
   half.remove_later(half_made);
   std::replace(words.begin(), words.end(), std::string("{}"), half_made);
   words.insert(words.begin(), facts.qemu_img);
-  const auto result = run_and_capture(words, std::chrono::minutes(10));
+  SpawnOptions options;
+  options.argv = std::move(words);
+  // Nobody would clean up after it.
+  options.die_with_parent = true;
+  const auto result =
+      run_and_capture(std::move(options), std::chrono::minutes(10), std::size_t{1} << 20);
   if (!result.ok()) {
     Error error("cannot make " + in_backticks(path) + ": " +
                 std::string(trim(result.err.empty() ? describe_exit(result.status) : result.err)));
@@ -84,6 +106,18 @@ void make_nvram(const MakeNvram& nvram, const HostFacts& facts, Undo& undo) {
       false, undo);
 }
 
+/// Another VM may have started on a disk that this launch made and now takes back. QEMU marks those
+/// it uses by locks on single bytes from 100 on.
+bool in_use(const std::string& path) {
+  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  struct flock probe {};
+  probe.l_type = F_WRLCK;
+  probe.l_whence = SEEK_SET;
+  probe.l_start = 100;
+  probe.l_len = 200;
+  return file && fcntl(file.get(), F_OFD_GETLK, &probe) == 0 && probe.l_type != F_UNLCK;
+}
+
 void write_hello_image(const WriteHelloImage& image, Undo& undo) {
   if (!missing(image.path)) return;
   make_folders(std::filesystem::path(image.path).parent_path().string());
@@ -97,9 +131,9 @@ void write_hello_image(const WriteHelloImage& image, Undo& undo) {
 }  // namespace
 
 Undo::~Undo() {
-  for (auto path = paths_.rbegin(); path != paths_.rend(); ++path) {
+  for (; !paths_.empty(); paths_.pop_back()) {
     try {
-      remove_tree(*path);
+      if (!in_use(paths_.back())) remove_tree(paths_.back());
     } catch (const Error&) {  // NOLINT(bugprone-empty-catch)
       // It runs while a failure is on its way to the user, and that one is the news.
     }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "core/error.hpp"
+#include "core/quote.hpp"
 #include "host/facts.hpp"
 #include "host/paths.hpp"
 #include "host/socket.hpp"
 #include "plan/script.hpp"
+#include "profile/syntax.hpp"
 #include "vm/catalog.hpp"
 #include "vm/launch.hpp"
 #include "vm/record.hpp"
@@ -36,9 +38,19 @@ std::vector<std::uint16_t> remembered_ports(const Profile& profile,
   return ports;
 }
 
+/// The name becomes part of paths, also of those that are emptied before a start.
+void check_name(const std::string& name) {
+  const auto problem = check_vm_name(name);
+  if (!problem) return;
+  UsageError error("`--name " + shell_quote(name) + "`: " + problem->message);
+  for (const auto& help : problem->help) error.help(help);
+  throw error;
+}
+
 }  // namespace
 
 Prepared prepare(const LaunchRequest& request, SocketStyle sockets) {
+  if (!request.name.empty()) check_name(request.name);
   auto loaded = open_profile(request.profile, request.settings);
   if (has_errors(loaded.diagnostics)) throw ProfileError(std::move(loaded.diagnostics));
 

@@ -35,6 +35,17 @@ std::string auto_port_key(const std::string& network, const Forward& forward) {
          std::to_string(forward.guest_port);
 }
 
+Plan recorded_plan(const Record& record) {
+  try {
+    return plan_from_json(record.plan);
+  } catch (const Error&) {
+    // The next start makes a new one; all else still holds.
+    Plan plan;
+    plan.name = record.name;
+    return plan;
+  }
+}
+
 std::optional<Record> read_record(const std::string& name) {
   const auto path = record_path(name);
   if (file_fact(path).kind == FileFact::Kind::missing) return std::nullopt;
@@ -51,13 +62,7 @@ std::optional<Record> read_record(const std::string& name) {
     record.machine_type = json.at("machine_type");
     record.auto_ports = json.at("auto_ports").get<std::map<std::string, std::uint16_t>>();
     record.created = json.at("created");
-    try {
-      record.plan = plan_from_json(json.at("plan").dump());
-    } catch (const Error&) {
-      // Another version wrote it. The next start makes a new one; all else still holds.
-      record.plan = Plan{};
-      record.plan.name = record.name;
-    }
+    record.plan = json.at("plan").get<std::string>();
     return record;
   } catch (const Json::exception& error) {
     throw Error("the record of VM " + in_backticks(name) + " is damaged: " + error.what())
@@ -77,7 +82,7 @@ void write_record(const Record& record) {
                      {"machine_type", record.machine_type},
                      {"auto_ports", record.auto_ports},
                      {"created", record.created},
-                     {"plan", Json::parse(plan_to_json(record.plan))}};
+                     {"plan", record.plan}};
   const auto path = record_path(record.name);
   const auto text = dump(json);
   if (try_read_file(path, text.size() + 1) == text) return;

@@ -28,7 +28,9 @@ struct Record {
   std::string machine_type;           // versioned: "pc-q35-7.2"
   std::map<std::string, std::uint16_t> auto_ports;  // by auto_port_key()
   std::string created;                              // UTC, "2026-01-31T12:00:00.000Z"
-  Plan plan;                                        // of the last start
+  /// The plan of the last start, as JSON: see recorded_plan(). Most readers do not need it, and
+  /// every start reads a record.
+  std::string plan;
 };
 
 /// How a run ended, in words for people and as a key for scripts.
@@ -40,6 +42,9 @@ struct EndOfRun {
 
 /// What an "auto" forward is remembered by: "net0/tcp/22".
 std::string auto_port_key(const std::string& network, const Forward& forward);
+
+/// Of another version's record, which this one cannot read, only the name.
+Plan recorded_plan(const Record& record);
 
 /// Nothing where there is none; throws where it cannot be read.
 std::optional<Record> read_record(const std::string& name);

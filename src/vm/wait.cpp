@@ -7,9 +7,9 @@
 #include "host/files.hpp"
 #include "host/paths.hpp"
 #include "qmp/agent.hpp"
+#include "vm/journal.hpp"
 #include "vm/live.hpp"
 #include "vm/record.hpp"
-#include "vm/start.hpp"
 #include "vm/waiting.hpp"
 
 #include <algorithm>

@@ -59,7 +59,7 @@ class Bench:
 
     def report(self, what: str, value: str, bound: str, within: bool) -> None:
         self.ok = self.ok and within
-        print(f"{what:<34} {value:<46} {bound:<26} {'ok' if within else 'BROKEN'}", flush=True)
+        print(f"{what:<34} {value:<52} {bound:<20} {'ok' if within else 'BROKEN'}", flush=True)
 
     # Starting a process at all.
 
@@ -85,17 +85,23 @@ class Bench:
         self.qlaunch("kill", "hello")
         raw = RawStart(self)
         ours: list[float] = []
-        theirs: list[float] = []
+        theirs: dict[str, list[float]] = {"greeting": [], "started": []}
         for _ in range(runs):
-            theirs.append(raw.run())
+            for until, times in theirs.items():
+                times.append(raw.run(until))
             try:
                 ours.append(self.measure(self.options.qlaunch, "up", "hello", "--no-wait")[0])
             finally:
                 self.qlaunch("kill", "hello")
-        mine, bare = statistics.median(ours), statistics.median(theirs)
-        self.report("qlaunch up hello --no-wait",
-                    f"{mine:.1f} ms, raw start {bare:.1f} ms, ratio {mine / bare:.3f}",
-                    "ratio 1.15", mine <= 1.15 * bare)
+        mine = statistics.median(ours)
+        for until, what in (("started", "first command"), ("greeting", "greeting")):
+            bare = statistics.median(theirs[until])
+            # QEMU greets before it makes its devices: a launcher that returned then would call a
+            # VM started that may still fail. So the bound is on the first command.
+            bound = "ratio 1.15" if until == "started" else "for comparison"
+            self.report("qlaunch up hello --no-wait",
+                        f"{mine:.1f} ms, raw {what} {bare:.1f} ms, ratio {mine / bare:.3f}",
+                        bound, until != "started" or mine <= 1.15 * bare)
 
     # Memory.
 
@@ -145,13 +151,13 @@ class RawStart:
                     return int(number[1])
         raise Broken("the command line has no QMP monitor on a descriptor")
 
-    def run(self) -> float:
-        """Milliseconds from starting the launcher until it ends, QEMU having greeted."""
+    def run(self, until: str) -> float:
+        """Milliseconds from starting the launcher until it ends: see raw_start.c for `until`."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.pid_file)
         try:
             return self.bench.measure(
-                self.bench.options.raw_start, self.arguments, self.pid_file, str(self.qmp),
+                self.bench.options.raw_start, until, self.arguments, self.pid_file, str(self.qmp),
                 *(f"{number}={path}" for number, path in self.sockets.items()))[0]
         finally:
             self.end()

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The least that a launcher of QEMU can do, for comparison: makes the listening sockets, starts
-// QEMU with them as the descriptors that its arguments name, waits for the QMP greeting, and leaves
-// QEMU running. Checks and tidies nothing beyond that.
+// QEMU with them as the descriptors that its arguments name, waits for QMP, and leaves QEMU
+// running. Checks and tidies nothing beyond that.
 //
-// usage: raw_start ARGUMENT_FILE PID_FILE QMP_FD FD=SOCKET_PATH...
-// The first file holds QEMU's arguments, program first, each ended by a zero byte; QEMU's pid is
-// written to the second.
+// usage: raw_start greeting|started ARGUMENT_FILE PID_FILE QMP_FD FD=SOCKET_PATH...
+// `greeting` waits for the greeting, which QEMU sends before it makes its devices; `started` for
+// the reply to the first command, after which they are there. The first file holds QEMU's
+// arguments, program first, each ended by a zero byte; QEMU's pid is written to the second.
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -74,11 +75,28 @@ static int listen_on(const char* path) {
   return listening;
 }
 
+static void read_line(int qmp) {
+  char last = 0;
+  while (last != '\n') {
+    char part[4096];
+    const ssize_t got = read(qmp, part, sizeof part);
+    if (got <= 0) {
+      if (got == 0) errno = ECONNRESET;
+      fail("QEMU ended before it had answered");
+    }
+    last = part[got - 1];
+  }
+}
+
 int main(int argc, char** argv) {
-  if (argc < 5) {
-    fprintf(stderr, "usage: raw_start ARGUMENT_FILE PID_FILE QMP_FD FD=SOCKET_PATH...\n");
+  if (argc < 6) {
+    fprintf(stderr,
+            "usage: raw_start greeting|started ARGUMENT_FILE PID_FILE QMP_FD FD=SOCKET_PATH...\n");
     return 2;
   }
+  const int until_started = strcmp(argv[1], "started") == 0;
+  --argc;
+  ++argv;
   umask(077);
   char** arguments = read_arguments(argv[1]);
   const int qmp_number = atoi(argv[3]);
@@ -117,15 +135,11 @@ int main(int argc, char** argv) {
   if (errno != 0) fail(arguments[0]);
   write_pid(argv[2], pid);
 
-  char last = 0;
-  while (last != '\n') {
-    char part[4096];
-    const ssize_t got = read(qmp, part, sizeof part);
-    if (got <= 0) {
-      if (got == 0) errno = ECONNRESET;
-      fail("QEMU ended before its greeting");
-    }
-    last = part[got - 1];
+  read_line(qmp);
+  if (until_started) {
+    static const char command[] = "{\"execute\":\"qmp_capabilities\"}";
+    if (write(qmp, command, sizeof command - 1) != (ssize_t)(sizeof command - 1)) fail("QMP");
+    read_line(qmp);
   }
   return 0;
 }

@@ -61,10 +61,7 @@ std::set<std::string> keys_of(const json& object) {
 
 /// Runs with standard output on this descriptor.
 int run_into(const test::Home& home, const std::string& words, const std::string& where) {
-  qlaunch::SpawnOptions options;
-  options.argv = {"sh", "-c", "\"$0\" " + words + ' ' + where, test::binary()};
-  options.environment = {"QLAUNCH_HOME=" + home.path()};
-  options.working_folder = home.path();
+  const auto options = home.program({"sh", "-c", "\"$0\" " + words + ' ' + where, test::binary()});
   const auto captured = qlaunch::run_and_capture(options, std::chrono::minutes(1), 1 << 20);
   INFO(captured.err);
   return WIFEXITED(captured.status) ? WEXITSTATUS(captured.status) : -1;

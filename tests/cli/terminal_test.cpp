@@ -23,6 +23,7 @@ namespace {
 test::Result on_terminal(const test::Home& home, std::vector<std::string> words,
                          unsigned short columns) {
   words.insert(words.begin(), test::binary());
+  words = home.program(words).argv;
   std::vector<char*> argv;
   argv.reserve(words.size() + 1);
   for (auto& word : words) argv.push_back(word.data());
@@ -33,10 +34,11 @@ test::Result on_terminal(const test::Home& home, std::vector<std::string> words,
   REQUIRE(child >= 0);
   if (child == 0) {
     setenv("QLAUNCH_HOME", home.path().c_str(), 1);
+    setenv("HOME", home.file("").c_str(), 1);
     setenv("TERM", "xterm", 1);
     for (const auto* name : {"COLUMNS", "NO_COLOR", "DISPLAY", "WAYLAND_DISPLAY"}) unsetenv(name);
     if (chdir(home.file("").c_str()) != 0) _exit(126);
-    execv(argv[0], argv.data());
+    execvp(argv[0], argv.data());
     _exit(127);
   }
   test::Result result;

@@ -12,7 +12,8 @@
 #   ssh_key     an ed25519 key that root's ssh in the guest accepts; made anew with each guest
 #   known_hosts a line for the guest's own key, for the host name `micro`
 #
-# The folder is below $QLAUNCH_TEST_GUESTS, or else ${XDG_CACHE_HOME:-~/.cache}/qlaunch-test-guests,
+# The folder is below $QLAUNCH_TEST_GUESTS, or else ${XDG_CACHE_HOME:-~/.cache}/qlaunch-test-guests
+# (as root /var/cache/qlaunch-test-guests, where the user that the tests run as can read it),
 # and named by a digest of these scripts and of the versions of the packages: it is made once for
 # each, and appears in one piece. Exit codes: 0 it is there, 77 it cannot be made here, and the last
 # line on stderr says why.
@@ -24,7 +25,12 @@ cannot() {
 }
 
 here=$(cd -- "$(dirname -- "$0")" && pwd)
-cache=${QLAUNCH_TEST_GUESTS:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/qlaunch-test-guests}
+if [ "$(id -u)" = 0 ]; then
+  cache=${QLAUNCH_TEST_GUESTS:-/var/cache/qlaunch-test-guests}
+else
+  cache=${QLAUNCH_TEST_GUESTS:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/qlaunch-test-guests}
+fi
+umask 022
 export LC_ALL=C
 
 # What the guest can load. Each is packed with what it depends on.

@@ -17,8 +17,12 @@ struct Result {
   std::string out, err;
 };
 
-/// The binary under test: $QLAUNCH_BIN.
+/// The binary under test, $QLAUNCH_BIN, or a copy of it that every user can reach.
 std::string binary();
+
+/// The user that commands run as. Where the tests run as root that is one without a name and
+/// without privileges: root's powers would hide what fails for everybody else.
+unsigned user();
 
 /// A QLAUNCH_HOME below /tmp, with a space in its name. At the end every VM in it is killed, and
 /// processes or sockets that outlived them fail the test.
@@ -43,6 +47,9 @@ class Home {
   Result run_with_input(const std::vector<std::string>& words, const std::string& input) const;
   /// Started and left running; output goes to files `out` and `err` in the home.
   qlaunch::Child start(const std::vector<std::string>& words) const;
+
+  /// Any program, as that user, with this home in its environment.
+  qlaunch::SpawnOptions program(std::vector<std::string> argv) const;
 
   /// Processes that have this home in their environment, but for zombies: "pid command line".
   std::vector<std::string> processes() const;

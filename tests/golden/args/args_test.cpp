@@ -88,6 +88,16 @@ TEST_CASE("args: shares by the C virtiofsd") {
   a_case.facts.virtiofsd_kind = VirtiofsdKind::c;
   check_args("shares", a_case, "shares-c");
 }
+TEST_CASE("args: shares by the C virtiofsd for an ordinary user") {
+  auto a_case = usual_case();
+  a_case.facts.virtiofsd = "/usr/lib/qemu/virtiofsd";
+  a_case.facts.virtiofsd_kind = VirtiofsdKind::c;
+  check_args("shares", a_case, "shares-c-user");
+}
+
+TEST_CASE("args: disks whose names are too long for a serial number") {
+  check_args("serials", usual_case(), "serials");
+}
 
 TEST_CASE("args: display auto on a desktop") {
   check_args("display", usual_case(), "display-auto");

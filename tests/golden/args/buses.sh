@@ -71,28 +71,28 @@ export DBUS_SESSION_BUS_ADDRESS
   -action panic=none \
   -blockdev '{"driver":"qcow2","node-name":"disk-root","read-only":false,"cache":{"direct":true,"no-flush":false},"discard":"unmap","detect-zeroes":"unmap","file":{"driver":"file","node-name":"file-root","filename":"/home/user/.local/share/qlaunch/vm/root.qcow2","read-only":false,"auto-read-only":false,"aio":"native","cache":{"direct":true,"no-flush":false},"discard":"unmap"}}' \
   -device '{"driver":"virtio-scsi-pci","id":"scsi"}' \
-  -device '{"driver":"scsi-hd","id":"drive-root","bus":"scsi.0","scsi-id":0,"lun":0,"drive":"disk-root","bootindex":5}' \
+  -device '{"driver":"scsi-hd","id":"drive-root","bus":"scsi.0","scsi-id":0,"lun":0,"drive":"disk-root","serial":"root","bootindex":5}' \
   -blockdev '{"driver":"qcow2","node-name":"disk-second","read-only":false,"cache":{"direct":false,"no-flush":false},"discard":"ignore","detect-zeroes":"off","file":{"driver":"file","node-name":"file-second","filename":"/home/user/.local/share/qlaunch/vm/second.qcow2","read-only":false,"auto-read-only":false,"aio":"threads","cache":{"direct":false,"no-flush":false},"discard":"ignore"}}' \
-  -device '{"driver":"scsi-hd","id":"drive-second","bus":"scsi.0","scsi-id":1,"lun":0,"drive":"disk-second","write-cache":"off","bootindex":6}' \
+  -device '{"driver":"scsi-hd","id":"drive-second","bus":"scsi.0","scsi-id":1,"lun":0,"drive":"disk-second","serial":"second","write-cache":"off","bootindex":6}' \
   -blockdev '{"driver":"qcow2","node-name":"disk-fast","read-only":false,"cache":{"direct":true,"no-flush":false},"discard":"unmap","detect-zeroes":"unmap","file":{"driver":"file","node-name":"file-fast","filename":"/home/user/.local/share/qlaunch/vm/fast.qcow2","read-only":false,"auto-read-only":false,"aio":"io_uring","cache":{"direct":true,"no-flush":false},"discard":"unmap"}}' \
   -device '{"driver":"nvme","id":"drive-fast","drive":"disk-fast","serial":"fast","write-cache":"off","bootindex":7}' \
   -blockdev '{"driver":"raw","node-name":"disk-old","read-only":false,"cache":{"direct":false,"no-flush":true},"discard":"unmap","detect-zeroes":"unmap","file":{"driver":"file","node-name":"file-old","filename":"/profiles/data.raw","read-only":false,"auto-read-only":false,"aio":"threads","cache":{"direct":false,"no-flush":true},"discard":"unmap"}}' \
   -device '{"driver":"ide-hd","id":"drive-old","bus":"ide.0","drive":"disk-old","serial":"WD-1234","bootindex":8}' \
   -blockdev '{"driver":"qcow2","node-name":"disk-stick","read-only":false,"cache":{"direct":false,"no-flush":false},"discard":"unmap","detect-zeroes":"unmap","file":{"driver":"file","node-name":"file-stick","filename":"/home/user/.local/share/qlaunch/vm/stick.qcow2","read-only":false,"auto-read-only":false,"aio":"threads","cache":{"direct":false,"no-flush":false},"discard":"unmap"}}' \
   -device '{"driver":"qemu-xhci","id":"usb","p2":15,"p3":15}' \
-  -device '{"driver":"usb-storage","id":"drive-stick","bus":"usb.0","drive":"disk-stick","bootindex":9}' \
+  -device '{"driver":"usb-storage","id":"drive-stick","bus":"usb.0","drive":"disk-stick","serial":"stick","bootindex":9}' \
   -blockdev '{"driver":"qcow2","node-name":"disk-look","read-only":true,"cache":{"direct":false,"no-flush":false},"file":{"driver":"file","node-name":"file-look","filename":"/profiles/base.qcow2","read-only":true,"auto-read-only":false,"aio":"threads","cache":{"direct":false,"no-flush":false},"discard":"ignore"}}' \
-  -device '{"driver":"virtio-blk-pci","id":"drive-look","drive":"disk-look","bootindex":10}' \
+  -device '{"driver":"virtio-blk-pci","id":"drive-look","drive":"disk-look","serial":"look","bootindex":10}' \
   -blockdev '{"driver":"qcow2","node-name":"disk-throwaway","read-only":false,"cache":{"direct":false,"no-flush":false},"discard":"unmap","detect-zeroes":"unmap","file":{"driver":"file","node-name":"file-throwaway","filename":"'"$dir"'/throwaway.qcow2","read-only":false,"auto-read-only":false,"aio":"threads","cache":{"direct":false,"no-flush":false},"discard":"unmap"}}' \
-  -device '{"driver":"virtio-blk-pci","id":"drive-throwaway","drive":"disk-throwaway","bootindex":11}' \
+  -device '{"driver":"virtio-blk-pci","id":"drive-throwaway","drive":"disk-throwaway","serial":"throwaway","bootindex":11}' \
   -blockdev '{"driver":"raw","node-name":"disk-installer","read-only":true,"cache":{"direct":false,"no-flush":false},"file":{"driver":"file","node-name":"file-installer","filename":"/profiles/cd.iso","read-only":true,"auto-read-only":false,"aio":"threads","cache":{"direct":false,"no-flush":false},"discard":"ignore"}}' \
-  -device '{"driver":"ide-cd","id":"drive-installer","bus":"ide.1","drive":"disk-installer","bootindex":1}' \
-  -device '{"driver":"ide-cd","id":"drive-tray","bus":"ide.2","bootindex":2}' \
+  -device '{"driver":"ide-cd","id":"drive-installer","bus":"ide.1","drive":"disk-installer","serial":"installer","bootindex":1}' \
+  -device '{"driver":"ide-cd","id":"drive-tray","bus":"ide.2","serial":"tray","bootindex":2}' \
   -blockdev '{"driver":"raw","node-name":"disk-scsi-cd","read-only":true,"cache":{"direct":false,"no-flush":false},"file":{"driver":"file","node-name":"file-scsi-cd","filename":"/profiles/cd.iso","read-only":true,"auto-read-only":false,"aio":"threads","cache":{"direct":false,"no-flush":false},"discard":"ignore"}}' \
-  -device '{"driver":"scsi-cd","id":"drive-scsi-cd","bus":"scsi.0","scsi-id":2,"lun":0,"drive":"disk-scsi-cd","bootindex":3}' \
+  -device '{"driver":"scsi-cd","id":"drive-scsi-cd","bus":"scsi.0","scsi-id":2,"lun":0,"drive":"disk-scsi-cd","serial":"scsi-cd","bootindex":3}' \
   -blockdev '{"driver":"raw","node-name":"disk-usb-cd","read-only":true,"cache":{"direct":false,"no-flush":false},"file":{"driver":"file","node-name":"file-usb-cd","filename":"/profiles/cd.iso","read-only":true,"auto-read-only":false,"aio":"threads","cache":{"direct":false,"no-flush":false},"discard":"ignore"}}' \
   -device '{"driver":"usb-bot","id":"bot-usb-cd","bus":"usb.0"}' \
-  -device '{"driver":"scsi-cd","id":"drive-usb-cd","bus":"bot-usb-cd.0","drive":"disk-usb-cd","bootindex":4}' \
+  -device '{"driver":"scsi-cd","id":"drive-usb-cd","bus":"bot-usb-cd.0","drive":"disk-usb-cd","serial":"usb-cd","bootindex":4}' \
   -netdev '{"type":"user","id":"net0","hostfwd":[{"str":"tcp:127.0.0.1:0-:22"}]}' \
   -device '{"driver":"virtio-net-pci","id":"nic-net0","netdev":"net0","mac":"52:54:00:32:3d:a8","romfile":""}' \
   -display '{"type":"gtk","window-close":false}' \

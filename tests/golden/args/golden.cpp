@@ -82,6 +82,7 @@ std::string args_text(const qlaunch::Planned& planned) {
     add_words(out, helper.command);
     if (!helper.readonly_folder.empty())
       out += "# read-only " + qlaunch::printable(helper.readonly_folder) + '\n';
+    if (helper.user_namespace) out += "# user namespace\n";
   }
   out += "# qemu\n";
   add_words(out, plan.qemu);

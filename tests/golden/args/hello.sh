@@ -54,5 +54,5 @@ fi
   -device '{"driver":"pvpanic","id":"panic"}' \
   -action panic=none \
   -blockdev '{"driver":"qcow2","node-name":"disk-root","read-only":false,"cache":{"direct":false,"no-flush":false},"discard":"unmap","detect-zeroes":"unmap","file":{"driver":"file","node-name":"file-root","filename":"/home/user/.local/share/qlaunch/vm/root.qcow2","read-only":false,"auto-read-only":false,"aio":"threads","cache":{"direct":false,"no-flush":false},"discard":"unmap"}}' \
-  -device '{"driver":"virtio-blk-pci","id":"drive-root","drive":"disk-root","bootindex":1}' \
+  -device '{"driver":"virtio-blk-pci","id":"drive-root","drive":"disk-root","serial":"root","bootindex":1}' \
   -display '{"type":"none"}'

@@ -66,7 +66,7 @@ export DBUS_SESSION_BUS_ADDRESS
   -device '{"driver":"pvpanic","id":"panic"}' \
   -action panic=none \
   -blockdev '{"driver":"qcow2","node-name":"disk-root","read-only":false,"cache":{"direct":false,"no-flush":false},"discard":"unmap","detect-zeroes":"unmap","file":{"driver":"file","node-name":"file-root","filename":"/home/user/.local/share/qlaunch/vm/root.qcow2","read-only":false,"auto-read-only":false,"aio":"threads","cache":{"direct":false,"no-flush":false},"discard":"unmap"}}' \
-  -device '{"driver":"virtio-blk-pci","id":"drive-root","drive":"disk-root","bootindex":1}' \
+  -device '{"driver":"virtio-blk-pci","id":"drive-root","drive":"disk-root","serial":"root","bootindex":1}' \
   -netdev '{"type":"user","id":"net0","hostfwd":[{"str":"tcp:127.0.0.1:0-:22"}]}' \
   -device '{"driver":"virtio-net-pci","id":"nic-net0","netdev":"net0","mac":"52:54:00:85:bc:f6","romfile":""}' \
   -display '{"type":"gtk","window-close":false}' \

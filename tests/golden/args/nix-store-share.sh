@@ -33,11 +33,30 @@ wait_for() {
   done
 }
 
+# as_root COMMAND...: runs COMMAND with mounts of its own, as root of a user namespace in which
+# root is you
+as_root() {
+  [ "$(id -u)" != 0 ] || exec unshare --mount --propagation private "$@"
+  groups=
+  if grep -q '^Groups:.*[0-9]' /proc/self/status; then
+    # virtiofsd gives up your further groups, which takes a namespace made by newgidmap.
+    if ! command -v newgidmap >/dev/null; then
+      echo 'this virtiofsd cannot give up your groups without newgidmap: install the package' >&2
+      echo 'uidmap or the newer virtiofsd, or share with driver = "9p"' >&2
+      exit 1
+    fi
+    groups=--map-auto
+  fi
+  # It wants a place for its pid file, which an ordinary user has not.
+  exec unshare --map-root-user ${groups:+"$groups"} --mount --propagation private sh -c '
+    run=/var/run/virtiofsd && { [ -d "$run" ] || run=/var/run; } &&
+    mount -t tmpfs none "$run" && exec "$@"
+  ' sh "$@"
+}
+
 # read_only FOLDER COMMAND...: runs COMMAND where FOLDER is mounted read-only
 read_only() {
-  namespace=--map-root-user
-  [ "$(id -u)" != 0 ] || namespace=
-  exec unshare ${namespace:+"$namespace"} --mount --propagation private sh -c '
+  as_root sh -c '
     mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && cd / && shift && exec "$@"
   ' sh "$@"
 }
@@ -92,7 +111,7 @@ export DBUS_SESSION_BUS_ADDRESS
   -device '{"driver":"pvpanic","id":"panic"}' \
   -action panic=none \
   -blockdev '{"driver":"qcow2","node-name":"disk-root","read-only":false,"cache":{"direct":false,"no-flush":false},"discard":"unmap","detect-zeroes":"unmap","file":{"driver":"file","node-name":"file-root","filename":"/home/user/.local/share/qlaunch/vm/root.qcow2","read-only":false,"auto-read-only":false,"aio":"threads","cache":{"direct":false,"no-flush":false},"discard":"unmap"}}' \
-  -device '{"driver":"virtio-blk-pci","id":"drive-root","drive":"disk-root","bootindex":1}' \
+  -device '{"driver":"virtio-blk-pci","id":"drive-root","drive":"disk-root","serial":"root","bootindex":1}' \
   -netdev '{"type":"user","id":"net0","hostfwd":[{"str":"tcp:127.0.0.1:0-:22"}]}' \
   -device '{"driver":"virtio-net-pci","id":"nic-net0","netdev":"net0","mac":"52:54:00:f9:9d:7d","romfile":""}' \
   -chardev socket,id=virtiofsd-nix-store-share,path="$dir"/virtiofsd-nix-store-share.sock \

@@ -126,6 +126,13 @@ TEST_CASE("plan error: no virtiofsd, no swtpm, no bridge helper") {
   a_case.facts.bridge_helper.clear();
   check_error("helpers", a_case);
 }
+TEST_CASE("plan error: QEMU's own virtiofsd for an ordinary user without user namespaces") {
+  auto a_case = usual_case();
+  a_case.facts.virtiofsd = "/usr/lib/qemu/virtiofsd";
+  a_case.facts.virtiofsd_kind = qlaunch::VirtiofsdKind::c;
+  a_case.facts.namespace_problem = "cannot make a user namespace: No space left on device";
+  check_error("namespaces", a_case);
+}
 TEST_CASE("plan error: a socket path that is too long") {
   auto a_case = usual_case();
   a_case.input.paths.runtime = "/run/" + std::string(100, 'r');

@@ -68,10 +68,11 @@ TEST_CASE("script: firmware, TPM") {
   check_script(golden_folder + "/args/secure.toml", for_script(), "secure");
 }
 
-TEST_CASE("script: a read-only share by the C virtiofsd") {
+TEST_CASE("script: shares by the C virtiofsd") {
   auto a_case = for_script();
   a_case.facts.virtiofsd = "/usr/lib/qemu/virtiofsd";
   a_case.facts.virtiofsd_kind = qlaunch::VirtiofsdKind::c;
+  check_script(golden_folder + "/args/shares.toml", a_case, "shares-c-user");
   check_script(source_folder + "/profiles/nix-store-share.toml", a_case, "nix-store-share");
 }
 
@@ -102,9 +103,20 @@ TEST_CASE("explain: a helper and what is made first") {
   test::compare("args/nix-store-share.explain", qlaunch::explain_plan(planned.plan, 80));
 }
 
-TEST_CASE("arguments as JSON: nix-store-share") {
-  const auto planned =
-      test::planned(source_folder + "/profiles/nix-store-share.toml", test::usual_case());
+TEST_CASE("explain: helpers in a user namespace") {
+  auto a_case = test::usual_case();
+  a_case.facts.virtiofsd = "/usr/lib/qemu/virtiofsd";
+  a_case.facts.virtiofsd_kind = qlaunch::VirtiofsdKind::c;
+  const auto planned = test::planned(golden_folder + "/args/shares.toml", a_case);
+  REQUIRE_FALSE(qlaunch::has_errors(planned.diagnostics));
+  test::compare("args/shares-c-user.explain", qlaunch::explain_plan(planned.plan, 80));
+}
+
+TEST_CASE("arguments as JSON: nix-store-share by QEMU's own virtiofsd") {
+  auto a_case = test::usual_case();
+  a_case.facts.virtiofsd = "/usr/lib/qemu/virtiofsd";
+  a_case.facts.virtiofsd_kind = qlaunch::VirtiofsdKind::c;
+  const auto planned = test::planned(source_folder + "/profiles/nix-store-share.toml", a_case);
   REQUIRE_FALSE(qlaunch::has_errors(planned.diagnostics));
   test::compare("args/nix-store-share.json", qlaunch::plan_arguments_json(planned.plan));
 }

@@ -93,7 +93,7 @@ export DBUS_SESSION_BUS_ADDRESS
   -tpmdev emulator,id=tpm0,chardev=tpm-socket \
   -device '{"driver":"tpm-crb","id":"tpm","tpmdev":"tpm0"}' \
   -blockdev '{"driver":"qcow2","node-name":"disk-root","read-only":false,"cache":{"direct":false,"no-flush":false},"discard":"unmap","detect-zeroes":"unmap","file":{"driver":"file","node-name":"file-root","filename":"/home/user/.local/share/qlaunch/vm/root.qcow2","read-only":false,"auto-read-only":false,"aio":"threads","cache":{"direct":false,"no-flush":false},"discard":"unmap"}}' \
-  -device '{"driver":"virtio-blk-pci","id":"drive-root","drive":"disk-root","bootindex":1}' \
+  -device '{"driver":"virtio-blk-pci","id":"drive-root","drive":"disk-root","serial":"root","bootindex":1}' \
   -netdev '{"type":"user","id":"net0","hostfwd":[{"str":"tcp:127.0.0.1:0-:22"}]}' \
   -device '{"driver":"virtio-net-pci","id":"nic-net0","netdev":"net0","mac":"52:54:00:f0:11:c1","romfile":""}' \
   -display '{"type":"gtk","window-close":false}' \

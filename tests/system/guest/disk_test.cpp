@@ -50,8 +50,8 @@ std::map<std::string, SeenDisk> disks_of(const Guest& guest) {
 }
 
 std::string disk(const std::string& bus, const std::string& size, const std::string& more = "") {
-  return "[[disk]]\nname = \"" + bus + "\"\nbus = \"" + bus + "\"\nserial = \"the-" + bus +
-         "\"\nsize = \"" + size + " MiB\"\n" + more;
+  return "[[disk]]\nname = \"the-" + bus + "\"\nbus = \"" + bus + "\"\nsize = \"" + size +
+         " MiB\"\n" + more;
 }
 
 /// The first bytes of a device, past the guest's page cache.
@@ -65,19 +65,21 @@ void write_bytes(const Guest& guest, const std::string& device, const std::strin
 
 }  // namespace
 
-TEST_CASE("a disk on every bus is there, with its size and its serial number") {
+TEST_CASE("a disk on every bus is there, with its size and its name as its serial number") {
   if (micro::skipped()) return;
   Home home;
   const Guest guest(home, "buses",
                     {.body = disk("virtio", "4") + disk("scsi", "5") + disk("nvme", "6") +
-                             disk("sata", "7") + disk("usb", "8"),
+                             disk("sata", "7") + disk("usb", "8") +
+                             "[[disk]]\nname = \"four-and-twenty-letters\"\nsize = \"9 MiB\"\n",
                      .words = "load=ahci,sd_mod",
                      .ready = "serial:micro: ready"});
   // Linux looks at some of them while it is running already.
-  CHECK(eventually([&] { return disks_of(guest).size() >= 5; }, std::chrono::seconds(20)));
+  CHECK(eventually([&] { return disks_of(guest).size() >= 6; }, std::chrono::seconds(20)));
   auto seen = disks_of(guest);
   const std::map<std::string, std::string> expected{
       {"virtio", "4"}, {"scsi", "5"}, {"nvme", "6"}, {"sata", "7"}, {"usb", "8"}};
+  CHECK(seen["four-and-twenty-lett"].mebibytes == "9");
   std::string writes;
   for (const auto& each : expected) {
     const auto& bus = each.first;
@@ -94,7 +96,7 @@ TEST_CASE("a disk on every bus is there, with its size and its serial number") {
   // Each write is in the file that is said to be this disk's.
   for (const auto& each : expected) {
     const auto& bus = each.first;
-    const auto path = guest.get("disks." + bus + ".path");
+    const auto path = guest.get("disks.the-" + bus + ".path");
     const auto raw = home.file(bus + ".raw");
     CHECK(qlaunch::run_and_capture({"qemu-img", "convert", "-O", "raw", path, raw}).ok());
     CHECK_MESSAGE(qlaunch::read_file(raw).starts_with("on-" + bus), path);

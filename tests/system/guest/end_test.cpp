@@ -53,6 +53,7 @@ TEST_CASE("a guest that reboots, or crashes and reboots, does not end its VM") {
   CHECK(guest.events("GUEST_PANICKED") == 1);
   CHECK(guest.status()["pid"] == pid);
   CHECK(boot_of(guest) != second);
+  CHECK(guest.status()["problems"].empty());
 
   // It recovered from the crash: that is not why it ends.
   type(home, guest, "poweroff -f");
@@ -67,8 +68,18 @@ TEST_CASE("a guest that crashed and stays so is told by its end") {
   type(home, guest, "echo c > /proc/sysrq-trigger");
   REQUIRE(eventually([&] { return guest.events("GUEST_PANICKED") == 1; }));
   CHECK(contains(guest.serial(), "Kernel panic"));
+  const auto status = guest.status();
+  REQUIRE(status["problems"].size() == 1);
+  const auto problem = status["problems"][0].get<std::string>();
+  CHECK_MESSAGE(problem.starts_with("the guest panicked at 2"), problem);
+  CHECK_MESSAGE(contains(problem, "; it does nothing any more"), problem);
+  CHECK(contains(home.run({"status", "crash"}).out, "the guest panicked at 2"));
   CHECK(home.run({"shutdown", "crash", "--timeout", "500ms"}).code == 4);
   CHECK(home.run({"kill", "crash"}).code == 0);
   CHECK(guest.get("last_end.reason") == "guest-panic");
   CHECK(contains(guest.get("last_end.text"), "panicked"));
+  CHECK(guest.status()["problems"].empty());
+  // The next run is another story, in the same journal.
+  REQUIRE(guest.up().code == 0);
+  CHECK(guest.status()["problems"].empty());
 }

@@ -78,6 +78,33 @@ bool skipped() {
   return true;
 }
 
+test::Result as_ordinary_user(const std::string& cases) {
+  // Neither the build nor the guest need be where another user may read them.
+  constexpr auto script = R"sh(
+set -eu
+copy=$(mktemp -d /tmp/qlaunch-user.XXXXXX)
+trap 'rm -rf "$copy"' EXIT
+chmod 755 "$copy"
+mkdir "$copy/home" "$copy/guests"
+cp "$1" "$copy/tests"
+cp "$QLAUNCH_BIN" "$copy/qlaunch"
+cp "${QLAUNCH_MICRO_GUEST%/*}"/*micro* "$copy"
+cp -r "$2" "$copy/guests"
+chown -R 65534:65534 "$copy/home" "$copy/guests"
+cd "$copy"
+setpriv --reuid 65534 --regid 65534 --groups 65534,100 env HOME="$copy/home" \
+  QLAUNCH_BIN="$copy/qlaunch" QLAUNCH_MICRO_GUEST="$copy/build_micro.sh" \
+  QLAUNCH_TEST_GUESTS="$copy/guests" "$copy/tests" --test-case="$3"
+)sh";
+  qlaunch::SpawnOptions options;
+  options.argv = {"/bin/sh", "-c", script, "sh", fs::read_symlink("/proc/self/exe").string(),
+                  folder(),  cases};
+  options.environment = {"XDG_RUNTIME_DIR", "XDG_CACHE_HOME"};
+  const auto done =
+      qlaunch::run_and_capture(options, std::chrono::minutes(10), std::size_t{1} << 20);
+  return {WIFEXITED(done.status) ? WEXITSTATUS(done.status) : 128, done.out, done.err};
+}
+
 Guest::Guest(const test::Home& home, std::string name, const Recipe& recipe)
     : home_(home), name_(std::move(name)) {
   home_.write(name_ + ".toml", profile(name_, recipe));

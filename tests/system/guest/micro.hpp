@@ -20,6 +20,10 @@ bool skipped();
 /// The same for another reason.
 void skip(const std::string& reason);
 
+/// Runs test cases of this very program, by a pattern of their names, as an ordinary user who is in
+/// more groups than one, with files of their own. Takes root.
+test::Result as_ordinary_user(const std::string& cases);
+
 /// What a profile for the guest says; `body` stands behind it, keys with dots first.
 struct Recipe {
   std::string body = {};

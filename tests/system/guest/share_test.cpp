@@ -10,6 +10,7 @@
 #include <doctest/doctest.h>
 
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -79,7 +80,7 @@ TEST_CASE("9p shares: one to write to, one that even root in the guest cannot ch
   // Owner and mode of the guest are notes on the host: nothing there belongs to somebody else.
   struct stat made {};
   REQUIRE(stat((open + "/made").c_str(), &made) == 0);
-  CHECK(made.st_uid == geteuid());
+  CHECK(made.st_uid == test::user());
   CHECK((made.st_mode & 0077U) == 0);
   home.write("open, with space/from the host", "seen");
   CHECK(guest.say("cat '/mnt/open/from the host'") == "seen");
@@ -105,9 +106,20 @@ TEST_CASE("virtiofs shares: one to write to, one that even root in the guest can
                      .words = "share=virtiofs:open:/mnt/open share=virtiofs:closed:/mnt/closed",
                      .ready = "serial:micro: ready"});
 
-  guest.say("echo from the guest > /mnt/open/made && chmod 640 /mnt/open/made");
-  CHECK(guest.say("stat -c %a /mnt/open/made") == "640");
-  CHECK(qlaunch::read_file(open + "/made") == "from the guest\n");
+  guest.say(
+      "cd /mnt/open && echo from the guest > first && mv first made && chmod 640 made && "
+      "mkdir folder && chmod 710 folder && echo more >> made && ln -s made link");
+  CHECK(guest.say("stat -c '%a %u %g' /mnt/open/made /mnt/open/folder") == "640 0 0\n710 0 0");
+  CHECK(qlaunch::read_file(open + "/made") == "from the guest\nmore\n");
+  CHECK_FALSE(fs::exists(open + "/first"));
+  for (const std::string name : {"/made", "/folder", "/link"}) {
+    struct stat made {};
+    REQUIRE(lstat((open + name).c_str(), &made) == 0);
+    CHECK_MESSAGE(made.st_uid == test::user(), name);
+    CHECK_MESSAGE(made.st_gid == (geteuid() == 0 ? test::user() : getegid()), name);
+  }
+  guest.say("rmdir /mnt/open/folder");
+  CHECK_FALSE(fs::exists(open + "/folder"));
   home.write("open, with space/from the host", "seen");
   CHECK(guest.say("cat '/mnt/open/from the host'") == "seen");
   guest.say("rm /mnt/open/kept");
@@ -131,4 +143,41 @@ TEST_CASE("virtiofs shares: one to write to, one that even root in the guest can
   CHECK(eventually([&] { return guest.events("HELPER_EXITED") == 1; }));
   CHECK(guest.say("cat /mnt/closed/kept") == "as it was");
   guest.shut_down();
+}
+
+TEST_CASE("the same virtiofs shares of an ordinary user who is in several groups") {
+  if (geteuid() != 0) return micro::skip("takes root, to become one");
+  if (micro::skipped()) return;
+  const auto result = micro::as_ordinary_user("virtiofs shares: one to write to*");
+  if (contains(result.out, "[skip]")) return micro::skip("skipped for an ordinary user too");
+  CHECK_MESSAGE(result.code == 0, result.out << result.err);
+  CHECK_MESSAGE(contains(result.out, "1 passed | 0 failed"), result.out << result.err);
+}
+
+TEST_CASE("a host without user namespaces: the share is named, and the way out") {
+  Home home;
+  home.write("folder/kept", "");
+  home.write("vm.toml", "display.type = \"none\"\n" +
+                            micro::share("open", home.file("folder"), "virtiofs", false));
+  // An ordinary user in a place where no more namespaces may be made.
+  const std::string fence = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$@\"";
+  const auto fenced = [&](const std::vector<std::string>& words) {
+    std::vector<std::string> argv{
+        "unshare", "--map-user=65534", "--map-group=65534", "--keep-caps", "sh", "-c", fence, "sh"};
+    argv.insert(argv.end(), words.begin(), words.end());
+    const auto done =
+        qlaunch::run_and_capture(home.program(argv), std::chrono::minutes(1), std::size_t{1} << 20);
+    return test::Result{WEXITSTATUS(done.status), done.out, done.err};
+  };
+  if (fenced({"true"}).code != 0) return micro::skip("this host gives no user namespaces at all");
+  if (!contains(fenced({test::binary(), "doctor"}).out, "the older one that came"))
+    return micro::skip("QEMU's own virtiofsd is not the one that would be taken");
+  for (const std::string command : {"check", "up"}) {
+    const auto result = fenced({test::binary(), command, "vm.toml"});
+    CHECK(result.code != 0);
+    CHECK_MESSAGE(contains(result.err, "vm.toml:5:10"), result.err);
+    CHECK_MESSAGE(contains(result.err, "cannot make a user namespace: No space left on device"),
+                  result.err);
+    CHECK_MESSAGE(contains(result.err, "driver = \"9p\""), result.err);
+  }
 }

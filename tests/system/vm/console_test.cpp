@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <sys/stat.h>
+
 using test::contains;
 using test::eventually;
 using test::Home;
@@ -22,9 +24,9 @@ TEST_CASE("a second console is told, not left waiting") {
   // Reads from a pipe that stays open, as a terminal would.
   const auto fifo = home.file("keys");
   REQUIRE(qlaunch::run_and_capture({"mkfifo", fifo}).ok());
-  qlaunch::SpawnOptions options;
-  options.argv = {"/bin/sh", "-c", "exec \"$0\" console hello < \"$1\"", test::binary(), fifo};
-  options.environment = {"QLAUNCH_HOME=" + home.path()};
+  REQUIRE(chmod(fifo.c_str(), 0666) == 0);
+  auto options =
+      home.program({"/bin/sh", "-c", "exec \"$0\" console hello < \"$1\"", test::binary(), fifo});
   options.stdout_path = home.path() + "/first";
   options.stderr_path = home.path() + "/first";
   const auto first = qlaunch::spawn(options);

@@ -139,10 +139,7 @@ TEST_CASE("a full disk is told, and nothing half-made stays") {
              "name = \"big\"\n[machine]\nmemory = \"64 MiB\"\n[[disk]]\nformat = \"raw\"\n"
              "size = \"64 MiB\"\n[[network]]\nmode = \"none\"\n");
   const auto script = home.write("limited.sh", "ulimit -f 8\nexec \"$@\"\n");
-  qlaunch::SpawnOptions options;
-  options.argv = {"/bin/sh", script, test::binary(), "up", "big.toml"};
-  options.environment = {"QLAUNCH_HOME=" + home.path()};
-  options.working_folder = home.path() + "/files";
+  const auto options = home.program({"/bin/sh", script, test::binary(), "up", "big.toml"});
   const auto up = qlaunch::run_and_capture(options, std::chrono::minutes(1), 1 << 20);
   CHECK(up.status != 0);
   CHECK_FALSE(std::filesystem::exists(home.path() + "/data/big"));

@@ -18,9 +18,7 @@ using test::Home;
 namespace {
 
 qlaunch::SpawnOptions shell(const Home& home, const std::string& script) {
-  qlaunch::SpawnOptions options;
-  options.argv = {"/bin/sh", script};
-  options.environment = {"QLAUNCH_HOME=" + home.path()};
+  auto options = home.program({"/bin/sh", script});
   options.stdout_path = home.path() + "/script-out";
   options.stderr_path = home.path() + "/script-out";
   options.new_session = true;

@@ -8,7 +8,6 @@
 #include "support/run.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <optional>
 
@@ -29,11 +28,9 @@ using qlaunch::gib;
 class Started {
  public:
   Started(const std::string& profile, std::vector<std::string> settings = {}) : name_(profile) {
-    home_.environment = {"HOME=" + home_.path() + "/files"};
     prepare();
     settings.emplace_back("qemu.args=[\"-S\"]");
-    std::vector<std::string> words{
-        "up", std::string(std::getenv("QLAUNCH_PROFILES")) + '/' + profile + ".toml", "--no-wait"};
+    std::vector<std::string> words{"up", profile, "--no-wait"};
     for (const auto& setting : settings) words.insert(words.end(), {"--set", setting});
     const auto up = home_.run(words);
     REQUIRE_MESSAGE(up.code == 0, up.err);
@@ -165,12 +162,10 @@ TEST_CASE("shipped profile: direct-kernel") {
 }
 
 TEST_CASE("shipped profile: nixos-lima") {
-  const auto profile = std::string(std::getenv("QLAUNCH_PROFILES")) + "/nixos-lima.toml";
   SUBCASE("without its image it says how to get it") {
     Home home;
-    home.environment = {"HOME=" + home.path() + "/files"};
     std::filesystem::create_directories(home.file("scratch"));
-    const auto up = home.run({"up", profile});
+    const auto up = home.run({"up", "nixos-lima"});
     CHECK(up.code == 1);
     CHECK(contains(up.err, "is not downloaded"));
     CHECK(contains(up.err, "sha512sum"));

@@ -19,6 +19,18 @@ std::string in_tmp() {
   return "/tmp/qlaunch-" + std::to_string(::getuid());
 }
 
+/// What the Error advises; empty where none comes.
+template <typename Action>
+std::string help_of(Action&& action) {
+  std::string text;
+  try {
+    action();
+  } catch (const Error& error) {
+    for (const auto& help : error.diagnostics().front().help) text += help + '\n';
+  }
+  return text;
+}
+
 }  // namespace
 
 TEST_CASE("QLAUNCH_HOME puts all four below it, spaces and all") {
@@ -121,22 +133,58 @@ TEST_CASE("make_private_folder") {
     CHECK(test::mode_of(folder / "d") == 0700);
     make_private_folder(folder / "a b/c");
   }
-  SUBCASE("refuses one that is open to others") {
-    const auto open = folder.folder("open", 0750);
-    const auto text = error_of([&] { make_private_folder(open); });
-    CHECK(contains(text, "is open to other users (mode 0750)"));
-    CHECK(contains(text, open));
+  SUBCASE("refuses one that is open to others, and never says to remove what holds disks") {
+    const Variable home("QLAUNCH_HOME", folder.path());
+    folder.folder("run");
+    folder.folder("data");
+    for (const std::string place : {"data/my vm", "run/my vm"}) {
+      const auto open = folder.folder(place, 0750);
+      const auto text = error_of([&] { make_private_folder(open); });
+      CHECK(contains(text, "is open to other users (mode 0750)"));
+      CHECK(contains(text, open));
+    }
+    const auto data = help_of([&] { make_private_folder(folder / "data/my vm"); });
+    CHECK(contains(data, "chmod 700 '" + folder.path() + "/data/my vm'"));
+    CHECK_FALSE(contains(data, "remove"));
+    CHECK(contains(help_of([&] { make_private_folder(folder / "run/my vm"); }), "remove it"));
   }
-  SUBCASE("refuses a symlink, also to a folder that would do") {
+  SUBCASE("takes the user's own symlink to a private folder for files, not for sockets") {
+    const Variable home("QLAUNCH_HOME", folder.path());
     folder.folder("real");
-    REQUIRE(::symlink("real", (folder / "link").c_str()) == 0);
-    CHECK(contains(error_of([&] { make_private_folder(folder / "link"); }), "is a symbolic link"));
+    folder.folder("open", 0755);
+    folder.folder("run");
+    const auto link = [&](const std::string& target, const std::string& name) {
+      REQUIRE(::symlink(target.c_str(), (folder / name).c_str()) == 0);
+      return folder / name;
+    };
+    CHECK_NOTHROW(make_private_folder(link("real", "data")));
+    CHECK(contains(error_of([&] { make_private_folder(link("open", "state")); }),
+                   "is open to other users (mode 0755)"));
+    const auto nowhere = link("nowhere", "cache");
+    CHECK(contains(error_of([&] { make_private_folder(nowhere); }), "leads nowhere"));
+    CHECK(contains(error_of([&] { make_private_folder(link("../real", "run/vm")); }),
+                   "is a symbolic link"));
+  }
+  SUBCASE("knows a socket folder by XDG_RUNTIME_DIR, too") {
+    const Variable none("QLAUNCH_HOME", std::nullopt), runtime("XDG_RUNTIME_DIR", folder.path());
+    const auto open = folder.folder("qlaunch", 0755);
+    CHECK(contains(help_of([&] { make_private_folder(open); }), "remove it"));
   }
   SUBCASE("refuses a file in its place, and on its way") {
     const auto file = folder.write("file", "");
     CHECK(contains(error_of([&] { make_private_folder(file); }), "is not a folder"));
     CHECK(contains(error_of([&] { make_private_folder(file + "/below"); }), "Not a directory"));
   }
+}
+
+TEST_CASE("make_private_folder refuses another user's symlink") {
+  const Folder folder;
+  folder.folder("real");
+  REQUIRE(::symlink("real", (folder / "link").c_str()) == 0);
+  if (::lchown((folder / "link").c_str(), 12345, 12345) != 0)
+    return test::skip("only root can give it away");
+  CHECK(contains(error_of([&] { make_private_folder(folder / "link"); }),
+                 "belongs to another user (uid 12345)"));
 }
 
 TEST_CASE("make_private_folder refuses another user's") {

@@ -256,6 +256,7 @@ TEST_CASE("a folder is read-only for the child alone, with all that is in it") {
   const auto try_it = [&](const std::string& through) {
     SpawnOptions options;
     options.readonly_folder = through;
+    options.user_namespace = ::geteuid() != 0;
     return shell("cd '" + shared +
                      "' || exit 3; cat file >/dev/null || exit 4; "
                      "echo y > file && exit 5; echo y > new && exit 6; "
@@ -290,6 +291,42 @@ TEST_CASE("a folder is read-only for the child alone, with all that is in it") {
   // For us it is as writable as it was.
   folder.write("shared with spaces/file", "z");
   CHECK(contains(error_of([&] { try_it(folder / "none"); }), "cannot use the folder"));
+}
+
+TEST_CASE("a user namespace: root inside is this user outside, also with groups to give up") {
+  const Folder folder;
+  REQUIRE(::chmod(folder.path().c_str(), 0777) == 0);
+  const auto run_as = [&](const std::vector<gid_t>& groups) {
+    return test::in_child([&] {
+      if (::geteuid() == 0 &&
+          (::setgroups(groups.size(), groups.data()) != 0 ||
+           ::setresgid(65534, 65534, 65534) != 0 || ::setresuid(65534, 65534, 65534) != 0 ||
+           ::prctl(PR_SET_DUMPABLE, 1) != 0)) {
+        return 2;
+      }
+      SpawnOptions options;
+      options.user_namespace = true;
+      const auto result = shell(
+          "test $(id -u) = 0 && unshare --mount --pid --fork true && "
+          "echo y > '" +
+              folder / "made' && chmod 640 '" + folder / "made'",
+          options);
+      ::dprintf(2, "%s", result.err.c_str());
+      // As the C virtiofsd does: it ends where it cannot.
+      options.argv = {"setpriv", "--clear-groups", "true"};
+      const auto cleared = run_and_capture(options, 30s, 10000);
+      ::dprintf(2, "%s", cleared.err.c_str());
+      return !result.ok() ? 3 : cleared.ok() ? 0 : 4;
+    });
+  };
+  struct stat made {};
+  for (const auto& groups : {std::vector<gid_t>{}, std::vector<gid_t>{27, 100}}) {
+    CHECK(run_as(groups) == 0);
+    REQUIRE(::stat((folder / "made").c_str(), &made) == 0);
+    CHECK(made.st_uid == (::geteuid() == 0 ? 65534 : ::geteuid()));
+    CHECK((made.st_mode & 0777U) == 0640);
+    ::unlink((folder / "made").c_str());
+  }
 }
 
 TEST_CASE("describe_exit") {

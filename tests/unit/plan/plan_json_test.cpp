@@ -63,6 +63,8 @@ TEST_CASE("a plan survives being written and read") {
   CHECK(plan_arguments_json(back) == plan_arguments_json(plan));
   REQUIRE(back.helpers.size() == 2);
   CHECK(back.helpers[1].readonly_folder == "/nix/store");
+  CHECK(back.helpers[1].user_namespace);
+  CHECK_FALSE(back.helpers[0].user_namespace);
   CHECK(back.preparations.size() == plan.preparations.size());
   REQUIRE(back.nvram);
   CHECK(back.nvram->node == "nvram");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "core/error.hpp"
 #include "host/files.hpp"
+#include "plan/plan_json.hpp"
 #include "vm/make.hpp"
 #include "vm/record.hpp"
 #include "vm/usernet.hpp"
@@ -42,7 +43,10 @@ Record record() {
   record.machine_type = "pc-q35-7.2";
   record.auto_ports = {{"net0/tcp/22", 40022}};
   record.created = "2026-01-31T12:00:00.000Z";
-  record.plan.name = "web";
+  Plan plan;
+  plan.name = "web";
+  plan.machine_type = "pc-q35-7.2";
+  record.plan = plan_to_json(plan);
   return record;
 }
 
@@ -96,6 +100,10 @@ TEST_CASE("a record comes back as it was written") {
   CHECK(back->settings == record().settings);
   CHECK(back->machine_type == "pc-q35-7.2");
   CHECK(back->auto_ports.at("net0/tcp/22") == 40022);
+  CHECK(recorded_plan(*back).machine_type == "pc-q35-7.2");
+  auto foreign = *back;
+  foreign.plan = "{\"version\": 999}";
+  CHECK(recorded_plan(foreign).name == "web");
 
   write_end("web", {"2026-01-31T12:00:00.000Z", "signal", "killed"});
   CHECK(read_end("web")->text == "killed");
