@@ -2,7 +2,6 @@
 #include "plan/identity.hpp"
 
 #include "plan/bootspec.hpp"
-#include "core/packages.hpp"
 
 #include <set>
 
@@ -56,13 +55,6 @@ TEST_CASE("ids keep a name that QEMU takes, and hash one that it does not") {
     CHECK(id.find_first_not_of("disk-0123456789abcdef") == std::string::npos);
   }
   CHECK(qemu_id("disk-", "a b") != qemu_id("disk-", "a,b"));
-}
-
-TEST_CASE("packages are named for each distribution, once where they agree") {
-  CHECK(qlaunch::install_help("swtpm") == "install `swtpm` (Debian, Ubuntu, Fedora, Arch, NixOS)");
-  CHECK(qlaunch::install_help("ovmf") ==
-        "install `ovmf` (Debian, Ubuntu), `edk2-ovmf` (Fedora, Arch) or `OVMF` (NixOS)");
-  CHECK(qlaunch::install_help("no such thing").empty());
 }
 
 TEST_CASE("a bootspec gives kernel, initrd and a command line that begins with init") {

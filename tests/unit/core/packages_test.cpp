@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: MIT
-#include "host/doctor.hpp"
+#include "core/packages.hpp"
 
 #include <doctest/doctest.h>
 
 using namespace qlaunch;
+
+TEST_CASE("packages are named for each distribution, once where they agree") {
+  CHECK(install_help("swtpm") == "install `swtpm` (Debian, Ubuntu, Fedora, Arch, NixOS)");
+  CHECK(install_help("ovmf") ==
+        "install `ovmf` (Debian, Ubuntu), `edk2-ovmf` (Fedora, Arch) or `OVMF` (NixOS)");
+  CHECK(install_help("no such thing").empty());
+}
 
 TEST_CASE("the package manager is known by ID, else by ID_LIKE") {
   CHECK(package_manager("ID=debian\n") == PackageManager::apt);
@@ -27,11 +34,4 @@ TEST_CASE("a thing is installed by the package of this system") {
   CHECK(install_command("qemu", PackageManager::nix).find("pkgs.qemu ") != std::string::npos);
   CHECK(install_command("qemu", PackageManager::unknown) ==
         "Debian and Ubuntu: qemu-system-x86; Fedora: qemu-kvm; Arch: qemu-desktop; NixOS: qemu");
-}
-
-TEST_CASE("levels have names for --json") {
-  CHECK(std::string(level_name(Level::ok)) == "ok");
-  CHECK(std::string(level_name(Level::note)) == "note");
-  CHECK(std::string(level_name(Level::warning)) == "warning");
-  CHECK(std::string(level_name(Level::problem)) == "problem");
 }
