@@ -150,7 +150,9 @@ std::vector<std::string> known_vms() {
   std::vector<std::string> names;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(state_roots().data, ignored)) {
-    if (fs::exists(entry.path() / "vm.json", ignored))
+    // A start that was killed may have left a run without a record.
+    if (fs::exists(entry.path() / "vm.json", ignored) ||
+        fs::exists(entry.path() / "run.json", ignored))
       names.push_back(entry.path().filename().string());
   }
   std::sort(names.begin(), names.end());

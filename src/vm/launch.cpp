@@ -185,6 +185,7 @@ void check_same_start(const Record& record, const LaunchRequest& request) {
 /// A name that is free to start: nothing of an earlier run may be in the way.
 void clear_dead_run(const std::string& name, const VmPaths& paths) {
   if (const auto dead = read_live(name)) {
+    if (alive(dead->qemu)) throw StateError("VM " + in_backticks(name) + " runs");
     // Its keeper may still be tidying up, in the very folder that the new run is to use.
     const auto keeper = open_pidfd(dead->keeper);
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(15);
@@ -196,8 +197,11 @@ void clear_dead_run(const std::string& name, const VmPaths& paths) {
       for (const auto& helper : dead->helpers) send_signal(helper.process, SIGKILL);
       journal(name, "RUN_LOST");
     }
+    // It may have been started with other folders than these.
+    if (dead->plan.paths.runtime != paths.runtime) remove_tree(dead->plan.paths.runtime);
   }
   remove_tree(paths.runtime);
+  forget_run(name);
 }
 
 std::string profile_word(const LaunchRequest& request) {
@@ -232,19 +236,20 @@ Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
   Undo undo;
   if (lock.fresh()) undo.remove_later(plan.paths.data);
   const auto old = read_record(plan.name);
-  if (old) {
-    check_claim(*old, request, progress);
-    auto status = look(plan.name, false);
-    if (status.live) {
-      undo.keep();
+  if (old) check_claim(*old, request, progress);
+  if (auto status = look(plan.name, false); status.live) {
+    undo.keep();
+    // Without a record its start was killed before it was written.
+    if (!old) write_record(new_record(request, prepared, old));
+    if (old) {
       check_same_start(*old, request);
       if (old->profile != request.profile) {
         auto moved = *old;
         moved.profile = request.profile;
         write_record(moved);
       }
-      return {std::move(*status.live), true, profile_changed(*old)};
     }
+    return {std::move(*status.live), true, old && profile_changed(*old)};
   }
   for (const auto& warning : prepared.warnings) progress.warning(warning);
   check_images(plan);
@@ -269,10 +274,12 @@ Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
   try {
     check_interrupt();
     progress.step("starting " + plan.qemu.program + (plan.kvm ? " with KVM" : " with TCG"));
+    // A run must never be without a record; where there is one already, its update can wait until
+    // QEMU is on its way.
+    if (!old) write_record(record);
     auto reports = start_processes(plan);
     try {
-      // While QEMU starts.
-      write_record(record);
+      if (old) write_record(record);
     } catch (...) {
       abandon_start(plan, reports);
       throw;
