@@ -6,14 +6,13 @@
 #include "host/files.hpp"
 #include "host/lock.hpp"
 #include "host/paths.hpp"
-#include "host/socket.hpp"
 #include "plan/plan_json.hpp"
 #include "vm/catalog.hpp"
 #include "vm/journal.hpp"
 #include "vm/make.hpp"
+#include "vm/ports.hpp"
 #include "vm/record.hpp"
 #include "vm/start.hpp"
-#include "vm/usernet.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -84,48 +83,12 @@ void check_claim(const Record& record, const LaunchRequest& request,
   }
 }
 
-void check_ports(const Plan& plan) {
-  for (const auto& [network, forward, where] : plan.forwards) {
-    if (forward.host_port == 0 ||
-        port_free(forward.protocol, forward.host_address, forward.host_port))
-      continue;
-    const auto owner = port_owner(forward.protocol, forward.host_address, forward.host_port);
-    std::string by;
-    if (owner && !owner->program.empty())
-      by = " by " + owner->program + " (pid " + std::to_string(owner->pid) + ')';
-    Error error("port " + forward.host_address + ':' + std::to_string(forward.host_port) +
-                (forward.protocol == Protocol::udp ? "/udp" : "") + " is taken" + by);
-    error.help("stop that program, or use \"auto:" + std::to_string(forward.guest_port) +
-               "\" to take a free port");
-    throw std::move(error).at(where);
-  }
-}
-
 void check_images(const Plan& plan) {
   if (plan.missing_images.empty()) return;
   const auto& image = plan.missing_images.front();
   Error error("image " + in_backticks(image.name) + " is not downloaded");
   for (const auto& command : image.how_to_get()) error.help(std::string(command_mark) + command);
   throw std::move(error).at(image.where);
-}
-
-/// The ports QEMU took for "auto" forwards, read from its own table: no window in which another
-/// process could take them. False where there is nothing to learn.
-bool learn_ports(LiveRecord& live) {
-  const auto unknown = [](const auto& planned) { return planned.forward.host_port == 0; };
-  if (std::none_of(live.forwards.begin(), live.forwards.end(), unknown)) return false;
-  CommandSocket socket(live);
-  for (const auto& line : parse_usernet(socket.client().human_monitor("info usernet"))) {
-    if (line.state != "HOST_FORWARD") continue;
-    const auto match =
-        std::find_if(live.forwards.begin(), live.forwards.end(), [&](const auto& planned) {
-          return unknown(planned) && planned.network == line.network &&
-                 planned.forward.guest_port == line.guest_port &&
-                 planned.forward.protocol == line.protocol;
-        });
-    if (match != live.forwards.end()) match->forward.host_port = line.host_port;
-  }
-  return true;
 }
 
 Record new_record(const LaunchRequest& request, const Prepared& prepared,
@@ -141,22 +104,6 @@ Record new_record(const LaunchRequest& request, const Prepared& prepared,
   record.created = old ? old->created : timestamp();
   record.plan = plan_to_json(prepared.plan);
   return record;
-}
-
-/// Which forwards of the plan said "auto", with the ports they have now. True where that is news.
-bool remember_ports(Record& record, const Profile& profile, const LiveRecord& live) {
-  const auto before = record.auto_ports;
-  for (const auto& network : profile.networks) {
-    for (const auto& forward : network.forward) {
-      if (forward.host_port != 0) continue;
-      for (const auto& planned : live.forwards) {
-        if (planned.network == network.name && planned.forward.guest_port == forward.guest_port &&
-            planned.forward.protocol == forward.protocol && planned.forward.host_port != 0)
-          record.auto_ports[auto_port_key(network.name, forward)] = planned.forward.host_port;
-      }
-    }
-  }
-  return record.auto_ports != before;
 }
 
 /// After a start that failed; that failure is the news, not one of this.
