@@ -184,7 +184,8 @@ Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
   if (lock.fresh()) undo.remove_later(plan.paths.data);
   const auto old = read_record(plan.name);
   if (old) check_claim(*old, request, progress);
-  if (auto status = look(plan.name, false); status.live) {
+  // Asked of QEMU itself: one that is just ending does not count as running.
+  if (auto status = look(plan.name); status.live) {
     undo.keep();
     // Without a record its start was killed before it was written.
     if (!old) write_record(new_record(request, prepared, old));

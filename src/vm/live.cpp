@@ -112,6 +112,11 @@ void ask_qemu(VmStatus& status) {
     status.qemu_state = client.execute("query-status").at("status").get<std::string>();
     status.state = from_qemu(status.qemu_state);
     return;
+  } catch (const qmp::Gone&) {
+    // A QEMU that hangs up is on its way out; the kernel takes a moment to take a process apart.
+    status.state = VmState::unresponsive;
+    if (const auto pidfd = open_pidfd(status.live->qemu))
+      wait_exit(pidfd.get(), std::chrono::steady_clock::now() + std::chrono::seconds(2));
   } catch (const qmp::Error&) {
     status.state = VmState::unresponsive;
   } catch (const Error&) {
