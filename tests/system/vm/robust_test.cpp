@@ -139,9 +139,11 @@ TEST_CASE("a kill that races with a start leaves one story") {
     poll(nullptr, 0, round * 2);
     const auto up = home.start({"up", "tiny.toml", "--no-wait"});
     const auto again = home.start({"kill", "tiny"});
-    CHECK(code_of(kill) == 0);
+    // Either kill may come too late for this run.
+    const int first = code_of(kill);
     const int started = code_of(up);
     const int killed = code_of(again);
+    CHECK((first == 0 || first == 3));
     CHECK((started == 0 || started == 1));
     CHECK((killed == 0 || killed == 3));
     if (round + 1 < 15) {
@@ -165,6 +167,7 @@ TEST_CASE("a start waits for the keeper of the last run, which still tidies up")
   REQUIRE(keeper > 1);
   kill(keeper, SIGSTOP);
   kill(machines(home).at(0), SIGKILL);
+  REQUIRE(eventually([&] { return machines(home).empty(); }));
   const auto up = home.start({"up", "tiny.toml", "--no-wait"});
   CHECK_FALSE(eventually([&] { return !machines(home).empty(); }, std::chrono::milliseconds(400)));
   kill(keeper, SIGCONT);
