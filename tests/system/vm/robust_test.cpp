@@ -97,6 +97,8 @@ TEST_CASE("a name that would lead out of the VM's folders is refused, and touche
   Home home;
   home.write("tiny.toml", tiny);
   REQUIRE(home.run({"up", "tiny.toml"}).code == 0);
+  // The keeper's first word: from then on no file is added.
+  REQUIRE(eventually([&] { return fs::exists(home.path() + "/state/tiny/events.jsonl"); }));
   const auto qemu = machines(home);
   const auto runtime = home.runtime_files();
   const auto before = all_below(home.path());
