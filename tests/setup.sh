@@ -32,7 +32,6 @@ build|$boost|boost|boost|boost-devel|boost
 build|nlohmann-json3-dev|library:nlohmann_json|nlohmann_json|json-devel|nlohmann-json
 build|libtomlplusplus-dev|library:tomlplusplus|tomlplusplus|tomlplusplus-devel|tomlplusplus
 build|libcli11-dev|library:CLI11|cli11|cli11-devel|cli11
-build|libfmt-dev|library:fmt|fmt|fmt-devel|fmt
 build|libarchive-dev|library:libarchive|libarchive|libarchive-devel|libarchive
 build|qemu-system-x86|command:qemu-system-x86_64|qemu|qemu-system-x86|qemu-desktop
 build|qemu-utils|command:qemu-img|qemu|qemu-img|qemu-img

@@ -83,6 +83,13 @@ std::string escape_controls(std::string_view text, bool keep_newlines) {
   return out;
 }
 
+std::string with_zeros(unsigned long long value, int base, std::size_t width) {
+  std::array<char, 32> digits{};
+  auto* const end = std::to_chars(digits.data(), digits.data() + digits.size(), value, base).ptr;
+  const std::string out(digits.data(), end);
+  return std::string(out.size() < width ? width - out.size() : 0, '0') + out;
+}
+
 }  // namespace
 
 std::optional<std::size_t> first_invalid_utf8(std::string_view text) {
@@ -228,6 +235,14 @@ std::optional<unsigned long long> parse_unsigned(std::string_view text) {
   const auto [stopped, error] = std::from_chars(text.data(), end, value);
   if (error != std::errc{} || stopped != end || text.empty()) return std::nullopt;
   return value;
+}
+
+std::string octal(unsigned long long value, std::size_t width) {
+  return with_zeros(value, 8, width);
+}
+
+std::string hexadecimal(unsigned long long value, std::size_t width) {
+  return with_zeros(value, 16, width);
 }
 
 }  // namespace qlaunch

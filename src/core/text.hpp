@@ -35,4 +35,8 @@ std::string lower_ascii(std::string_view text);
 /// A whole decimal number without sign; nothing for other text or overflow.
 std::optional<unsigned long long> parse_unsigned(std::string_view text);
 
+/// In base 8 or 16, with zeros before it up to `width` digits.
+std::string octal(unsigned long long value, std::size_t width);
+std::string hexadecimal(unsigned long long value, std::size_t width);
+
 }  // namespace qlaunch

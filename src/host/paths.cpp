@@ -3,6 +3,7 @@
 
 #include "core/error.hpp"
 #include "core/quote.hpp"
+#include "core/text.hpp"
 #include "host/files.hpp"
 
 #include <cerrno>
@@ -11,7 +12,6 @@
 #include <filesystem>
 
 #include <climits>
-#include <fmt/format.h>
 
 #include <fcntl.h>
 #include <pwd.h>
@@ -89,7 +89,7 @@ void check_private(const std::string& path, Holds holds) {
   if (!S_ISDIR(status.st_mode)) throw refuse("is not a folder", "move what is there away");
   check_owner();
   if ((status.st_mode & 077) != 0) {
-    throw refuse(fmt::format("is open to other users (mode {:04o})", status.st_mode & 07777),
+    throw refuse("is open to other users (mode " + octal(status.st_mode & 07777U, 4) + ')',
                  "`chmod 700 " + shell_quote(path) + "` closes it to them");
   }
 }
@@ -175,7 +175,7 @@ VmPaths vm_paths(const StateRoots& roots, std::string_view name) {
     const std::string folder = folder_in_tmp();
     check_private(folder, Holds::sockets);
     // Hidden, so that it is not taken for a VM where this folder is the runtime root as well.
-    paths.runtime = fmt::format("{}/.{:016x}", folder, stable_hash(paths.runtime));
+    paths.runtime = folder + "/." + hexadecimal(stable_hash(paths.runtime), 16);
   }
   return paths;
 }

@@ -2,13 +2,13 @@
 #include "host/probe_cache.hpp"
 
 #include "core/error.hpp"
+#include "core/text.hpp"
 #include "host/files.hpp"
 
 #include <cstdlib>
 #include <memory>
 
 #include <climits>
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <sys/stat.h>
@@ -39,7 +39,7 @@ FileStamp stamp_of(const std::string& path) {
 
 ProbeCache::ProbeCache(const StateRoots& roots, std::string kind, FileStamp stamp)
     : folder_(roots.cache + "/probe"),
-      file_(fmt::format("{}/{}-{:016x}.json", folder_, kind, stable_hash(stamp.path))),
+      file_(folder_ + '/' + kind + '-' + hexadecimal(stable_hash(stamp.path), 16) + ".json"),
       stamp_(std::move(stamp)) {}
 
 nlohmann::json ProbeCache::load() const {

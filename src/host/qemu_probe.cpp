@@ -16,7 +16,6 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <fcntl.h>
@@ -78,8 +77,8 @@ std::string loaded_module_folder(pid_t pid) {
 std::string folder_stamp(const std::string& folder) {
   const char* given = std::getenv("QEMU_MODULE_DIR");
   std::string text = given == nullptr ? "" : given;
-  text += fmt::format("|{}", folder.empty() ? 0 : stamp_of(folder).changed);
-  if (given != nullptr) text += fmt::format("|{}", stamp_of(given).changed);
+  text += '|' + std::to_string(folder.empty() ? 0 : stamp_of(folder).changed);
+  if (given != nullptr) text += '|' + std::to_string(stamp_of(given).changed);
   return text;
 }
 
@@ -102,8 +101,10 @@ std::string first_words(const std::string& text) {
 
 void fill_from_qmp(qmp::SyncClient& client, QemuFacts& facts) {
   const json& version = client.greeting().version.at("qemu");
-  facts.version = fmt::format("{}.{}.{}", version.at("major").get<int>(),
-                              version.at("minor").get<int>(), version.at("micro").get<int>());
+  for (const char* part : {"major", "minor", "micro"}) {
+    if (!facts.version.empty()) facts.version += '.';
+    facts.version += std::to_string(version.at(part).get<int>());
+  }
   for (const auto& machine : client.execute("query-machines")) {
     const std::string name = machine.at("name");
     facts.machines.insert(name);

@@ -4,8 +4,6 @@
 #include "core/packages.hpp"
 #include "core/quote.hpp"
 
-#include <nlohmann/json.hpp>
-
 namespace qlaunch::planner {
 
 void add_audio(Draft& draft) {

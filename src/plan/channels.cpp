@@ -3,8 +3,6 @@
 
 #include "core/quote.hpp"
 
-#include <nlohmann/json.hpp>
-
 namespace qlaunch::planner {
 
 namespace {

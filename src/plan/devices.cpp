@@ -3,13 +3,9 @@
 
 #include "core/quote.hpp"
 
-#include <nlohmann/json.hpp>
-
 namespace qlaunch::planner {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 void add_watchdog(Draft& draft) {
   std::string action;
@@ -50,7 +46,7 @@ void add_usb(Draft& draft) {
     const auto bus = draft.usb_bus(reason, key);
     const auto id = "usb" + std::to_string(index);
     if (usb.device == "host") {
-      Json device{{"driver", "usb-host"}, {"id", id}, {"bus", bus}};
+      Value device{{"driver", "usb-host"}, {"id", id}, {"bus", bus}};
       if (usb.vendor) device["vendorid"] = *usb.vendor;
       if (usb.product) device["productid"] = *usb.product;
       draft.device(device, {reason.where, "handed through whenever it is plugged in"}, key);

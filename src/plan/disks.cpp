@@ -8,13 +8,9 @@
 
 #include <map>
 
-#include <nlohmann/json.hpp>
-
 namespace qlaunch::planner {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 /// Hands out places on the buses that the profile's disks share, and makes their controllers.
 class Buses {
@@ -22,7 +18,7 @@ class Buses {
   explicit Buses(Draft& draft) : draft_(draft) {}
 
   /// Both name a bus in `device`; `key` is the disk's.
-  void scsi(Json& device, const std::string& key) {
+  void scsi(Value& device, const std::string& key) {
     if (scsi_used_ == 0) {
       draft_.device({{"driver", draft_.virtio("virtio-scsi")}, {"id", "scsi"}},
                     {draft_.profile.where(key), "one controller for every disk on the SCSI bus"},
@@ -33,7 +29,7 @@ class Buses {
     device["lun"] = 0;
   }
 
-  void sata(Json& device, const std::string& key) {
+  void sata(Value& device, const std::string& key) {
     // q35 has an AHCI controller with six ports, named ide; i440fx has none.
     constexpr int ports = 6;
     const int controller = sata_used_ / ports;
@@ -84,16 +80,16 @@ std::string add_nodes(Draft& draft, std::size_t index, const DiskFile& file) {
   const auto& disk = draft.profile.disks[index];
   const auto key = key_of("disk", index);
   auto node = qemu_id("disk-", disk.name);
-  const Json cache{{"direct", direct(disk.cache)}, {"no-flush", disk.cache == DiskCache::unsafe}};
+  const Value cache{{"direct", direct(disk.cache)}, {"no-flush", disk.cache == DiskCache::unsafe}};
   const bool discard = disk.discard && !file.readonly;
   if (disk.aio == DiskAio::native && !direct(disk.cache)) {
     draft.error(key_of("disk", index, "aio"), "aio = \"native\" works only past the host's cache")
         .help.emplace_back("add cache = \"none\" or cache = \"directsync\"");
   }
-  Json value{{"driver", file.format == DiskFormat::qcow2 ? "qcow2" : "raw"},
-             {"node-name", node},
-             {"read-only", file.readonly},
-             {"cache", cache}};
+  Value value{{"driver", file.format == DiskFormat::qcow2 ? "qcow2" : "raw"},
+              {"node-name", node},
+              {"read-only", file.readonly},
+              {"cache", cache}};
   if (!file.readonly) {
     value["discard"] = discard ? "unmap" : "ignore";
     value["detect-zeroes"] = discard ? "unmap" : "off";
@@ -116,7 +112,7 @@ std::string add_nodes(Draft& draft, std::size_t index, const DiskFile& file) {
 }
 
 /// The device's driver and bus; false after an error.
-bool place(Draft& draft, std::size_t index, Buses& buses, Json& device) {
+bool place(Draft& draft, std::size_t index, Buses& buses, Value& device) {
   const auto& disk = draft.profile.disks[index];
   const auto key = key_of("disk", index, "bus");
   const bool cdrom = disk.media == DiskMedia::cdrom;
@@ -175,7 +171,7 @@ void add_drive(Draft& draft, std::size_t index, Buses& buses, const std::string&
                 "scsi or usb");
     return;
   }
-  Json device{{"driver", ""}, {"id", qemu_id("drive-", disk.name)}};
+  Value device{{"driver", ""}, {"id", qemu_id("drive-", disk.name)}};
   if (!place(draft, index, buses, device)) return;
   if (!node.empty()) device["drive"] = node;
   if (const auto serial = serial_number(disk); !serial.empty()) device["serial"] = serial;

@@ -7,13 +7,9 @@
 
 #include <optional>
 
-#include <nlohmann/json.hpp>
-
 namespace qlaunch::planner {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 bool is_window(DisplayType type) {
   return type == DisplayType::gtk || type == DisplayType::sdl;
@@ -106,8 +102,8 @@ void add_spice(Draft& draft, bool gl) {
                                      : "no password: only this user reaches the socket"));
 }
 
-Json display_value(const Draft& draft, DisplayType type, bool gl) {
-  Json value{{"type", is_window(type) || type == DisplayType::curses ? word_of(type) : "none"}};
+Value display_value(const Draft& draft, DisplayType type, bool gl) {
+  Value value{{"type", is_window(type) || type == DisplayType::curses ? word_of(type) : "none"}};
   if (is_window(type)) {
     value["window-close"] = false;
     if (draft.profile.display.fullscreen) value["full-screen"] = true;
@@ -125,7 +121,7 @@ void add_screen(Draft& draft, DisplayType type, bool gl) {
   std::string rule = "no window of QEMU's own";
   if (is_window(type)) rule = "closing the window does not end the VM";
   if (type == DisplayType::curses) rule = "the guest's text screen on the terminal";
-  if (value["type"] == "egl-headless") {
+  if (value.at("type").text() == "egl-headless") {
     rule = "3D is rendered without a window";
     if (!draft.facts.qemu.displays.empty() && !draft.facts.qemu.displays.contains("egl-headless")) {
       draft.error("display.gpu", "3D without a window needs QEMU's display `egl-headless`")

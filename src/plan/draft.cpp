@@ -3,12 +3,11 @@
 
 #include "core/packages.hpp"
 #include "core/quote.hpp"
+#include "core/text.hpp"
 #include "plan/script.hpp"
 
 #include <algorithm>
 #include <utility>
-
-#include <nlohmann/json.hpp>
 
 namespace qlaunch::planner {
 
@@ -45,23 +44,22 @@ void Draft::option(std::vector<std::string> words, Reason reason) {
   plan.qemu.arguments.push_back({std::move(words), std::move(reason)});
 }
 
-void Draft::json_option(std::string name, const nlohmann::ordered_json& value, Reason reason) {
-  try {
-    option({std::move(name), value.dump()}, std::move(reason));
-  } catch (const nlohmann::json::type_error&) {
-    // Only a path can bring such bytes: a profile is valid UTF-8 or was refused.
-    add(diagnostics, Severity::error, reason.where ? reason.where : profile.file,
-        "a path contains bytes that are not UTF-8, which QEMU's options cannot carry")
-        .help.emplace_back("rename the folder, or reach it through a symbolic link");
-  }
+void Draft::json_option(std::string name, const Value& value, Reason reason) {
+  auto text = value.json();
+  if (!first_invalid_utf8(text))
+    return option({std::move(name), std::move(text)}, std::move(reason));
+  // Only a path can bring such bytes: a profile is valid UTF-8 or was refused.
+  add(diagnostics, Severity::error, reason.where ? reason.where : profile.file,
+      "a path contains bytes that are not UTF-8, which QEMU's options cannot carry")
+      .help.emplace_back("rename the folder, or reach it through a symbolic link");
 }
 
-void Draft::object(const nlohmann::ordered_json& value, Reason reason) {
+void Draft::object(const Value& value, Reason reason) {
   json_option("-object", value, std::move(reason));
 }
 
-void Draft::device(const nlohmann::ordered_json& value, Reason reason, const std::string& key) {
-  const auto& driver = value.at("driver").get_ref<const std::string&>();
+void Draft::device(const Value& value, Reason reason, const std::string& key) {
+  const auto& driver = value.at("driver").text();
   if (!facts.qemu.devices.empty() && !facts.qemu.devices.contains(driver)) {
     auto& problem = error(key, "this QEMU has no device " + in_backticks(driver));
     if (const auto help = install_help(driver); !help.empty()) problem.help.push_back(help);

@@ -4,13 +4,12 @@
 #pragma once
 
 #include "plan/plan.hpp"
+#include "plan/value.hpp"
 
 #include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <nlohmann/json_fwd.hpp>
 
 namespace qlaunch::planner {
 
@@ -32,10 +31,10 @@ struct Draft {
   static Reason by_rule(std::string rule) { return {{}, std::move(rule)}; }
 
   void option(std::vector<std::string> words, Reason reason);
-  void json_option(std::string name, const nlohmann::ordered_json& value, Reason reason);
-  void object(const nlohmann::ordered_json& value, Reason reason);
+  void json_option(std::string name, const Value& value, Reason reason);
+  void object(const Value& value, Reason reason);
   /// `key` is where an error points if this QEMU has no such device.
-  void device(const nlohmann::ordered_json& value, Reason reason, const std::string& key);
+  void device(const Value& value, Reason reason, const std::string& key);
   /// Adds ",text" to -machine, whose reason then says `why` too.
   void machine_property(const std::string& text, const std::string& why);
 

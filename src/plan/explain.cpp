@@ -6,7 +6,6 @@
 #include "core/units.hpp"
 #include "plan/json_parts.hpp"
 
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace qlaunch {
@@ -37,7 +36,7 @@ std::string command_text(const Command& command, int width) {
 struct Describe {
   std::string operator()(const MakeFolder& it) const { return "folder " + it.path; }
   std::string operator()(const MakeDisk& it) const {
-    auto out = fmt::format("disk {} ({}", it.path, planner::format_word(it.format));
+    auto out = "disk " + it.path + " (" + std::string(planner::format_word(it.format));
     if (it.size) out += ", " + format_size(*it.size);
     if (!it.base.empty()) out += ", on " + it.base;
     return out + (it.fresh ? ", new at each start)" : ")");
@@ -46,7 +45,7 @@ struct Describe {
     return "UEFI variables " + it.path + " from " + it.template_path;
   }
   std::string operator()(const WriteFile& it) const {
-    return fmt::format("file {} ({} bytes)", it.path, it.content.size());
+    return "file " + it.path + " (" + std::to_string(it.content.size()) + " bytes)";
   }
   std::string operator()(const WriteHelloImage& it) const { return "hello image " + it.path; }
 };

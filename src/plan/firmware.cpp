@@ -7,8 +7,6 @@
 
 #include <algorithm>
 
-#include <nlohmann/json.hpp>
-
 #include <fnmatch.h>
 
 namespace qlaunch::planner {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "plan/identity.hpp"
 
-#include <fmt/format.h>
+#include "core/text.hpp"
 
 namespace qlaunch::planner {
 
@@ -35,22 +35,23 @@ std::uint64_t stable_hash(const std::vector<std::string_view>& parts) {
 std::string derived_mac(std::string_view vm, std::string_view network,
                         std::string_view machine_id) {
   const auto hash = stable_hash({"mac", vm, network, machine_id});
-  return fmt::format("52:54:00:{:02x}:{:02x}:{:02x}", (hash >> 16U) & 0xffU, (hash >> 8U) & 0xffU,
-                     hash & 0xffU);
+  return "52:54:00:" + hexadecimal((hash >> 16U) & 0xffU, 2) + ':' +
+         hexadecimal((hash >> 8U) & 0xffU, 2) + ':' + hexadecimal(hash & 0xffU, 2);
 }
 
 std::string derived_uuid(std::string_view vm, std::string_view machine_id) {
   const auto high = stable_hash({"uuid-high", vm, machine_id});
   const auto low = stable_hash({"uuid-low", vm, machine_id});
-  return fmt::format("{:08x}-{:04x}-8{:03x}-{:04x}-{:012x}", high >> 32U, (high >> 16U) & 0xffffU,
-                     high & 0xfffU, ((low >> 48U) & 0x3fffU) | 0x8000U, low & 0xffffffffffffU);
+  return hexadecimal(high >> 32U, 8) + '-' + hexadecimal((high >> 16U) & 0xffffU, 4) + "-8" +
+         hexadecimal(high & 0xfffU, 3) + '-' + hexadecimal(((low >> 48U) & 0x3fffU) | 0x8000U, 4) +
+         '-' + hexadecimal(low & 0xffffffffffffU, 12);
 }
 
 std::string qemu_id(std::string_view prefix, std::string_view name) {
   bool fits = !name.empty() && prefix.size() + name.size() <= longest_id;
   for (const char character : name) fits = fits && is_id_character(character);
   if (fits) return std::string(prefix) + std::string(name);
-  return fmt::format("{}{:016x}", prefix, stable_hash({name}));
+  return std::string(prefix) + hexadecimal(stable_hash({name}), 16);
 }
 
 }  // namespace qlaunch::planner

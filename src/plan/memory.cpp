@@ -5,8 +5,6 @@
 
 #include <algorithm>
 
-#include <nlohmann/json.hpp>
-
 namespace qlaunch::planner {
 
 void add_memory(Draft& draft) {

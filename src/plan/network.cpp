@@ -6,13 +6,9 @@
 #include "plan/boot_order.hpp"
 #include "plan/identity.hpp"
 
-#include <nlohmann/json.hpp>
-
 namespace qlaunch::planner {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 /// Takes ports for "auto" from the input, in the order of their appearance in the whole profile.
 class AutoPorts {
@@ -28,9 +24,9 @@ class AutoPorts {
   std::size_t used_ = 0;
 };
 
-Json forwards(Draft& draft, std::size_t index, const std::string& id, AutoPorts& ports) {
+Value forwards(Draft& draft, std::size_t index, const std::string& id, AutoPorts& ports) {
   const auto& network = draft.profile.networks[index];
-  Json list = Json::array();
+  Value list = Value::list();
   for (std::size_t number = 0; number < network.forward.size(); ++number) {
     auto forward = network.forward[number];
     const auto key = key_of(key_of("network", index, "forward"), number);
@@ -48,9 +44,9 @@ Json forwards(Draft& draft, std::size_t index, const std::string& id, AutoPorts&
   return list;
 }
 
-Json user_backend(Draft& draft, std::size_t index, const std::string& id, AutoPorts& ports) {
+Value user_backend(Draft& draft, std::size_t index, const std::string& id, AutoPorts& ports) {
   const auto& network = draft.profile.networks[index];
-  Json netdev{{"type", "user"}, {"id", id}};
+  Value netdev{{"type", "user"}, {"id", id}};
   const auto set = [&netdev](const char* name, const std::string& value) {
     if (!value.empty()) netdev[name] = value;
   };
@@ -64,7 +60,7 @@ Json user_backend(Draft& draft, std::size_t index, const std::string& id, AutoPo
   return netdev;
 }
 
-Json bridge_backend(Draft& draft, std::size_t index, const std::string& id) {
+Value bridge_backend(Draft& draft, std::size_t index, const std::string& id) {
   const auto& network = draft.profile.networks[index];
   if (draft.facts.bridge_helper.empty()) {
     draft
@@ -79,8 +75,8 @@ Json bridge_backend(Draft& draft, std::size_t index, const std::string& id) {
 }
 
 /// The -netdev, or null for a mode that has none.
-Json backend(Draft& draft, std::size_t index, const std::string& id, AutoPorts& ports,
-             std::string& rule) {
+Value backend(Draft& draft, std::size_t index, const std::string& id, AutoPorts& ports,
+              std::string& rule) {
   const auto& network = draft.profile.networks[index];
   switch (network.mode) {
     case NetworkMode::user:
@@ -102,7 +98,7 @@ Json backend(Draft& draft, std::size_t index, const std::string& id, AutoPorts& 
               {"downscript", "no"}};
     case NetworkMode::socket: {
       rule = "a cable between VMs, without the host";
-      Json netdev{{"type", "socket"}, {"id", id}};
+      Value netdev{{"type", "socket"}, {"id", id}};
       if (!network.listen.empty()) netdev["listen"] = network.listen;
       if (!network.connect.empty()) netdev["connect"] = network.connect;
       if (!network.multicast.empty()) netdev["mcast"] = network.multicast;
@@ -130,10 +126,10 @@ void add_card(Draft& draft, std::size_t index, const std::string& id, int boot_i
     rule = "the network card, with the MAC address of the profile";
   }
   draft.plan.macs.push_back(mac);
-  Json device{{"driver", network.model == "virtio" ? draft.virtio("virtio-net") : network.model},
-              {"id", qemu_id("nic-", network.name)},
-              {"netdev", id},
-              {"mac", mac}};
+  Value device{{"driver", network.model == "virtio" ? draft.virtio("virtio-net") : network.model},
+               {"id", qemu_id("nic-", network.name)},
+               {"netdev", id},
+               {"mac", mac}};
   if (boot_index > 0) {
     device["bootindex"] = boot_index;
   } else if (draft.board != Board::microvm) {

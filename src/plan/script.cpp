@@ -7,8 +7,6 @@
 #include <algorithm>
 #include <string_view>
 
-#include <fmt/format.h>
-
 namespace qlaunch {
 
 namespace {
@@ -122,7 +120,8 @@ std::string hello_image(const std::string& path, const ScriptOptions& options) {
   for (std::size_t start = 0; start < code.size(); start += bytes_a_line) {
     out += "  printf '";
     const auto end = std::min(start + bytes_a_line, code.size());
-    for (auto index = start; index < end; ++index) out += fmt::format("\\{:03o}", code[index]);
+    for (auto index = start; index < end; ++index)
+      out += '\\' + octal(static_cast<unsigned char>(code[index]), 3);
     out += "' >>" + file + '\n';
   }
   return out + "  truncate -s " + std::to_string(options.hello_size) + ' ' + file + "\nfi\n";

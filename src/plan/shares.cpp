@@ -5,8 +5,6 @@
 #include "core/quote.hpp"
 #include "plan/identity.hpp"
 
-#include <nlohmann/json.hpp>
-
 namespace qlaunch::planner {
 
 namespace {

@@ -85,3 +85,11 @@ TEST_CASE("a slip finds its word, another word does not") {
   CHECK(edit_distance("ab", "ba") == 1);
   CHECK(edit_distance("", "abc") == 3);
 }
+
+TEST_CASE("numbers in base 8 and 16 are filled with zeros, never cut") {
+  CHECK(octal(7, 3) == "007");
+  CHECK(octal(0755, 4) == "0755");
+  CHECK(hexadecimal(0, 2) == "00");
+  CHECK(hexadecimal(0xabc, 2) == "abc");
+  CHECK(hexadecimal(~0ULL, 16) == "ffffffffffffffff");
+}
