@@ -3,6 +3,7 @@
 
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "host/account.hpp"
 #include "host/files.hpp"
 #include "host/programs.hpp"
 #include "host/spawn.hpp"
@@ -12,7 +13,6 @@
 #include <cstring>
 #include <filesystem>
 
-#include <pwd.h>
 #include <sched.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
@@ -35,8 +35,8 @@ std::string user_name() {
   for (const char* name : {"USER", "LOGNAME"}) {
     if (has_variable(name)) return std::getenv(name);
   }
-  const passwd* entry = ::getpwuid(::getuid());
-  return entry == nullptr || entry->pw_name == nullptr ? std::string() : entry->pw_name;
+  const auto account = account_of(::getuid());
+  return account ? account->name : std::string();
 }
 
 std::string machine_id() {

@@ -19,6 +19,13 @@
 
 namespace qlaunch {
 
+namespace {
+
+/// Two numbers of at most twenty digits, a space and a newline.
+constexpr std::size_t hint_size = 42;
+
+}  // namespace
+
 FileLock::FileLock(std::string path) : path_(std::move(path)) {
   fd_.reset(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd_) throw system_error("cannot open the lock " + in_backticks(path_), errno);
@@ -33,11 +40,11 @@ bool FileLock::try_lock() {
   locked_ = true;
   // Only a hint for messages: a full disk must not keep the lock from working.
   const auto self = identify(::getpid());
-  const std::string text =
+  std::string text =
       std::to_string(::getpid()) + " " + std::to_string(self ? self->start_time : 0) + "\n";
-  if (::ftruncate(fd_.get(), 0) == 0) {
-    [[maybe_unused]] const ssize_t written = ::pwrite(fd_.get(), text.data(), text.size(), 0);
-  }
+  // Written over whatever a holder that died has left, which costs less than to cut it off.
+  text.resize(hint_size, ' ');
+  [[maybe_unused]] const ssize_t written = ::pwrite(fd_.get(), text.data(), text.size(), 0);
   return true;
 }
 

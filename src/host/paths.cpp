@@ -4,6 +4,7 @@
 #include "core/error.hpp"
 #include "core/quote.hpp"
 #include "core/text.hpp"
+#include "host/account.hpp"
 #include "host/files.hpp"
 
 #include <cerrno>
@@ -14,7 +15,6 @@
 #include <climits>
 
 #include <fcntl.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -206,11 +206,8 @@ std::string home_folder() {
   if (const std::string home = variable("HOME"); !home.empty() && home.front() == '/') {
     return absolute(home);
   }
-  const passwd* entry = ::getpwuid(::geteuid());
-  if (entry != nullptr && entry->pw_dir != nullptr && *entry->pw_dir == '/') {
-    return absolute(entry->pw_dir);
-  }
-  return {};
+  const auto account = account_of(::geteuid());
+  return account && account->home.starts_with('/') ? absolute(account->home) : std::string();
 }
 
 std::string config_home() {
