@@ -123,6 +123,20 @@ std::string namespace_problem() {
   }
 }
 
+namespace {
+
+VirtiofsdFacts virtiofsd_for(const FactsRequest& request, const std::string& qemu,
+                             const StateRoots& roots) {
+  if (request.virtiofsd_program.empty()) return find_virtiofsd(qemu, roots);
+  try {
+    return named_virtiofsd(request.virtiofsd_program, roots);
+  } catch (Error& error) {
+    throw std::move(error).at(request.virtiofsd_place);
+  }
+}
+
+}  // namespace
+
 FactsRequest facts_request(const Profile& profile) {
   FactsRequest request;
   request.qemu_binary = profile.qemu.binary;
@@ -132,6 +146,8 @@ FactsRequest facts_request(const Profile& profile) {
   for (const auto& share : profile.shares) {
     if (share.driver == ShareDriver::virtiofs) request.virtiofsd = true;
   }
+  request.virtiofsd_program = profile.qemu.virtiofsd;
+  request.virtiofsd_place = profile.where("qemu.virtiofsd");
   for (const auto& network : profile.networks) {
     if (network.mode == NetworkMode::bridge) request.bridge = true;
   }
@@ -157,8 +173,8 @@ HostFacts gather_facts(const FactsRequest& request, const StateRoots& roots) {
     facts.firmware = firmware_descriptors(firmware_folders(facts.qemu.firmware_dirs));
   }
   if (request.virtiofsd) {
-    VirtiofsdFacts found = find_virtiofsd(facts.qemu.path, roots);
-    facts.virtiofsd = std::move(found.path);
+    const VirtiofsdFacts found = virtiofsd_for(request, facts.qemu.path, roots);
+    facts.virtiofsd = found.path;
     facts.virtiofsd_kind = found.kind;
     facts.virtiofsd_translates = found.translates;
     const bool needs_namespace = !facts.virtiofsd.empty() && found.kind == VirtiofsdKind::c;

@@ -18,6 +18,8 @@ struct FactsRequest {
   Accel accel = Accel::automatic;  // automatic and kvm: KVM is tried
   bool firmware = false;
   bool virtiofsd = false;
+  std::string virtiofsd_program;  // empty: found
+  Location virtiofsd_place;       // where it is named
   bool swtpm = false;
   bool bridge = false;
   bool ssh_keys = false;
@@ -26,7 +28,8 @@ struct FactsRequest {
 /// Only what this profile needs.
 FactsRequest facts_request(const Profile& profile);
 
-/// Throws where QEMU is missing, not executable, or not QEMU; all else that is missing is a fact.
+/// Throws where QEMU is missing, not executable, or not QEMU, or a virtiofsd that is named; all
+/// else that is missing is a fact.
 HostFacts gather_facts(const FactsRequest& request, const StateRoots& roots);
 HostFacts gather_facts(const Profile& profile, const StateRoots& roots);
 
@@ -57,6 +60,8 @@ struct VirtiofsdFacts {
 };
 /// The first Rust one of all the places where it can be, else the first of QEMU's own.
 VirtiofsdFacts find_virtiofsd(const std::string& qemu_binary, const StateRoots& roots);
+/// The one that is named, by a path or as a command; throws where it is none.
+VirtiofsdFacts named_virtiofsd(const std::string& program, const StateRoots& roots);
 
 /// Why a folder cannot be bound read-only in a namespace of this user's own, found out by doing it;
 /// empty where it can.

@@ -176,6 +176,13 @@ VirtiofsdFacts find_virtiofsd(const std::string& qemu_binary, const StateRoots& 
   return facts;
 }
 
+VirtiofsdFacts named_virtiofsd(const std::string& program, const StateRoots& roots) {
+  const auto path = require_program(program, "virtiofsd", "virtiofsd");
+  if (auto found = examine_virtiofsd(path, roots)) return std::move(*found);
+  throw Error(in_backticks(path) + " is not virtiofsd, or a broken one")
+      .help("`" + path + " --version` shows what it says");
+}
+
 std::string find_qemu_img(const std::string& qemu_binary) {
   std::vector<std::string> candidates;
   for (const std::string& path : {qemu_binary, stamp_of(qemu_binary).path}) {

@@ -92,6 +92,13 @@ Section qemu_section() {
                .example = "binary = \"/opt/qemu/bin/qemu-system-x86_64\"",
                .path = PathRule::with_slash,
                .set = to(&QemuOptions::binary)},
+              {.name = "virtiofsd",
+               .meaning = "The virtiofsd that serves virtiofs shares: a command's name, or a path. "
+                          "Without it the first Rust one is taken that is found in PATH, by QEMU's "
+                          "descriptors, beside QEMU or in the usual folders, else QEMU's own.",
+               .example = "virtiofsd = \"/opt/virtiofsd/bin/virtiofsd\"",
+               .path = PathRule::with_slash,
+               .set = to(&QemuOptions::virtiofsd)},
               {.name = "args",
                .type = KeyType::strings,
                .meaning = "Further arguments, appended as they are.",

@@ -224,6 +224,7 @@ struct Start {
 
 struct QemuOptions {
   std::string binary = "qemu-system-x86_64";
+  std::string virtiofsd;  // empty: found
   std::vector<std::string> args;
   bool sandbox = true;
 };

@@ -35,11 +35,12 @@ std::string quoted(const std::string& text) {
   return out + '"';
 }
 
-Built build() {
-  const char* script = std::getenv("QLAUNCH_MICRO_GUEST");
-  if (script == nullptr) return {"", "QLAUNCH_MICRO_GUEST does not name build_micro.sh"};
+/// What a script of tests/guests makes and then names on stdout.
+Built build(const std::string& script) {
+  const char* given = std::getenv("QLAUNCH_MICRO_GUEST");
+  if (given == nullptr) return {"", "QLAUNCH_MICRO_GUEST does not name build_micro.sh"};
   qlaunch::SpawnOptions options;
-  options.argv = {"/bin/sh", script};
+  options.argv = {"/bin/sh", fs::path(given).replace_filename(script).string()};
   const auto made =
       qlaunch::run_and_capture(options, std::chrono::minutes(10), std::size_t{1} << 20);
   if (made.ok()) return {std::string(qlaunch::trim(made.out)), ""};
@@ -48,7 +49,7 @@ Built build() {
 }
 
 const Built& built() {
-  static const Built result = build();
+  static const Built result = build("build_micro.sh");
   return result;
 }
 
@@ -70,6 +71,12 @@ const std::string& folder() {
 void skip(const std::string& reason) {
   std::cout << "[skip] " << doctest::getContextOptions()->currentTest->m_name << ": " << reason
             << std::endl;
+}
+
+std::string rust_virtiofsd() {
+  static const Built result = build("fetch_virtiofsd.sh");
+  if (result.folder.empty()) skip(result.reason);
+  return result.folder;
 }
 
 bool skipped() {

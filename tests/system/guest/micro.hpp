@@ -20,6 +20,10 @@ bool skipped();
 /// The same for another reason.
 void skip(const std::string& reason);
 
+/// The virtiofsd written in Rust; empty where it cannot be had here, which is said as skipped()
+/// does.
+std::string rust_virtiofsd();
+
 /// Runs test cases of this very program, by a pattern of their names, as an ordinary user who is in
 /// more groups than one, with files of their own. Takes root.
 test::Result as_ordinary_user(const std::string& cases);

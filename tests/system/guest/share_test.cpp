@@ -145,6 +145,42 @@ TEST_CASE("virtiofs shares: one to write to, one that even root in the guest can
   guest.shut_down();
 }
 
+TEST_CASE("virtiofs by the Rust virtiofsd: users of the guest make files, and you own them") {
+  if (micro::skipped()) return;
+  const auto virtiofsd = micro::rust_virtiofsd();
+  if (virtiofsd.empty()) return;
+  Home home;
+  const auto open = precious(home, "open, with space");
+  const auto closed = precious(home, "closed, with space");
+  const Guest guest(home, "rust",
+                    {.body = "qemu.virtiofsd = \"" + virtiofsd + "\"\n" +
+                             micro::share("open", open, "virtiofs", false) +
+                             micro::share("closed", closed, "virtiofs", true),
+                     .words = "share=virtiofs:open:/mnt/open share=virtiofs:closed:/mnt/closed",
+                     .ready = "serial:micro: ready"});
+
+  // The guest's user of the same number as the host's, and root: both write, and one user of the
+  // host owns it all.
+  const auto user = std::to_string(test::user());
+  guest.say("echo you:x:" + user + ':' + user + "::/:/bin/sh >> /etc/passwd");
+  guest.say("su you -c 'echo mine > /mnt/open/mine && mkdir /mnt/open/deep/er'");
+  guest.say(
+      "cd /mnt/open && echo root > roots && mv roots moved && chmod 640 moved && ln -s moved l");
+  CHECK(guest.say("stat -c %u /mnt/open/mine /mnt/open/moved") == user + '\n' + user);
+  CHECK(qlaunch::read_file(open + "/mine") == "mine\n");
+  CHECK(qlaunch::read_file(open + "/moved") == "root\n");
+  CHECK_FALSE(fs::exists(open + "/roots"));
+  for (const std::string name : {"/mine", "/moved", "/deep/er", "/l"}) {
+    struct stat made {};
+    REQUIRE(lstat((open + name).c_str(), &made) == 0);
+    CHECK_MESSAGE(made.st_uid == test::user(), name);
+  }
+  home.write("open, with space/from the host", "seen");
+  CHECK(guest.say("su you -c \"cat '/mnt/open/from the host'\"") == "seen");
+  expect_unspoilt(guest, "/mnt/closed", closed);
+  guest.shut_down();
+}
+
 TEST_CASE("the same virtiofs shares of an ordinary user who is in several groups") {
   if (geteuid() != 0) return micro::skip("takes root, to become one");
   if (micro::skipped()) return;

@@ -12,6 +12,7 @@
 
 using namespace qlaunch;
 using test::contains;
+using test::error_of;
 using test::Folder;
 using test::roots_in;
 using test::Variable;
@@ -39,6 +40,18 @@ TEST_CASE("virtiofsd is found, its kind by asking, and the maintained one is pre
   // A program of that name that is something else does not do.
   folder.write("virtiofsd", "#!/bin/sh\nexit 1 # other\n", 0755);
   CHECK(find_virtiofsd("/usr/bin/qemu-system-x86_64", roots).path == bundled.path);
+}
+
+TEST_CASE("a virtiofsd that a profile names is taken, or refused by its name") {
+  const Folder folder;
+  const auto roots = roots_in(folder);
+  const auto rust = folder.write("mine", "#!/bin/sh\necho virtiofsd 1.10.0\n", 0755);
+  CHECK(named_virtiofsd(rust, roots).path == rust);
+  CHECK(named_virtiofsd(rust, roots).kind == VirtiofsdKind::rust);
+  const auto other = folder.write("other", "#!/bin/sh\necho GNU ed\n", 0755);
+  CHECK(error_of([&] { named_virtiofsd(other, roots); }) ==
+        "`" + other + "` is not virtiofsd, or a broken one");
+  CHECK(contains(error_of([&] { named_virtiofsd(folder / "none", roots); }), "is not found"));
 }
 
 TEST_CASE("virtiofsd of a prefix is found by descriptor and by libexec") {
