@@ -93,9 +93,9 @@ Section qemu_section() {
                .path = PathRule::with_slash,
                .set = to(&QemuOptions::binary)},
               {.name = "virtiofsd",
-               .meaning = "The virtiofsd that serves virtiofs shares: a command's name, or a path. "
-                          "Without it the first Rust one is taken that is found in PATH, by QEMU's "
-                          "descriptors, beside QEMU or in the usual folders, else QEMU's own.",
+               .meaning = "The virtiofsd that serves virtiofs shares: a command's name, or a path.",
+               .fallback_words = "the first Rust one that is found in PATH, by QEMU's descriptors, "
+                                 "beside QEMU or in the usual folders, else QEMU's own",
                .example = "virtiofsd = \"/opt/virtiofsd/bin/virtiofsd\"",
                .path = PathRule::with_slash,
                .set = to(&QemuOptions::virtiofsd)},
