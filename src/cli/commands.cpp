@@ -3,6 +3,7 @@
 #include "cli/check.hpp"
 #include "cli/command.hpp"
 #include "cli/console.hpp"
+#include "cli/diff.hpp"
 #include "cli/doctor.hpp"
 #include "cli/init.hpp"
 #include "cli/keeper.hpp"
@@ -56,6 +57,8 @@ const std::vector<CliCommand>& commands() {
                                          "write a commented profile to start from"),
       entry<CheckOptions, add_check, check>("check", {"validate"}, prepare, "PROFILE...",
                                             "all problems of profiles at once"),
+      entry<DiffOptions, add_diff, diff>("diff", {}, prepare, "VM",
+                                         "what a changed profile would change of its VM"),
       entry<ArgsOptions, add_args, args>("args", {}, prepare, "PROFILE",
                                          "the command lines that `up` would run, and why"),
       entry<NoOptions, add_nothing, schema>("schema", {}, prepare, "",

@@ -6,6 +6,7 @@
 #include "core/quote.hpp"
 #include "core/text.hpp"
 #include "vm/catalog.hpp"
+#include "vm/diff.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -17,15 +18,8 @@ namespace {
 
 /// The profile read again from the texts of its last start; what it says now is another matter.
 std::optional<Profile> recorded_profile(const Record& record) {
-  auto world = host_world();
-  world.read = [&record](const std::string& path) {
-    for (const auto& source : record.sources) {
-      if (source.path == path) return source.content;
-    }
-    throw Error("not recorded");
-  };
   try {
-    return load_profile(record.profile, record.profile, record.settings, world).profile;
+    return load_recorded(record).profile;
   } catch (const Error&) {
     return std::nullopt;
   }

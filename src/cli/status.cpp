@@ -23,7 +23,9 @@ std::string profile_text(const VmFacts& facts) {
   if (!facts.record) return {};
   std::string text = facts.record->profile;
   for (const auto& setting : facts.record->settings) text += "\n--set " + shell_quote(setting);
-  if (facts.status.needs_restart) text += "\nchanged since the start: needs restart";
+  if (facts.status.needs_restart)
+    text += "\nchanged since the start: needs restart (`qlaunch diff " + shell_quote(facts.name()) +
+            "`)";
   return text;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "cli/up.hpp"
 
+#include "cli/changes.hpp"
 #include "cli/console.hpp"
 #include "cli/facts.hpp"
 #include "cli/failure.hpp"
@@ -58,9 +59,10 @@ bool names_vm(const std::string& word, const std::string& profile) {
 std::string already_text(const Launched& launched) {
   const auto& name = launched.live.name;
   std::string text = name + " already runs (pid " + std::to_string(launched.live.qemu.pid) + ")\n";
-  if (launched.profile_changed)
-    text += "its profile has changed since: `qlaunch shutdown " + shell_quote(name) +
-            "` and then `qlaunch up` make it so\n";
+  if (launched.changes.empty()) return text;
+  text += "its profile has changed since then:\n" + changes_text(launched.changes, "    ");
+  if (needs_restart(launched.changes))
+    text += "`qlaunch reload " + shell_quote(name) + "` starts it anew with this\n";
   return text;
 }
 

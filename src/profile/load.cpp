@@ -51,6 +51,7 @@ class Loader {
     complete_profile(profile, path, result_.diagnostics);
     // With a base missing, half of what they would say is wrong.
     if (!broken) check_profile(profile, result_.diagnostics);
+    result_.tree = std::move(*root);
   }
 
   /// In the order of the texts, whichever step found them.

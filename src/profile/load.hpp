@@ -5,6 +5,7 @@
 
 #include "core/diagnostic.hpp"
 #include "profile/profile.hpp"
+#include "profile/tree.hpp"
 
 #include <functional>
 #include <optional>
@@ -30,6 +31,7 @@ struct LoadedProfile {
   Profile profile;  // whole only where no diagnostic is an error
   std::vector<Diagnostic> diagnostics;
   std::vector<SourcePtr> sources;  // the profile first, then what it extends, in reading order
+  Node tree;                       // everything merged, --set included, as it is written
 };
 
 /// `path` is absolute, `shown` is what messages call it; `settings` are the "KEY=VALUE" of --set.

@@ -106,13 +106,7 @@ std::string find_profile(const std::string& word) {
     if (record && exists(record->profile)) return record->profile;
   }
   if (auto found = find_named(word)) return *found;
-  if (const auto record = read_record(word)) {
-    UsageError error("the profile of VM " + in_backticks(word) + ", " +
-                     in_backticks(record->profile) + ", is gone");
-    error.help("`qlaunch up PROFILE --name " + shell_quote(word) +
-               "` lets another profile take the VM over, with its disks");
-    throw error;
-  }
+  if (const auto record = read_record(word)) return profile_of(*record);
   UsageError error("there is no profile " + in_backticks(word));
   suggest_name(error, word);
   auto folders = profile_folders();
@@ -121,7 +115,17 @@ std::string find_profile(const std::string& word) {
   throw error;
 }
 
-LoadedProfile open_profile(const std::string& path, const std::vector<std::string>& settings) {
+std::string profile_of(const Record& record) {
+  if (exists(record.profile)) return record.profile;
+  UsageError error("the profile of VM " + in_backticks(record.name) + ", " +
+                   in_backticks(record.profile) + ", is gone");
+  error.help("`qlaunch up PROFILE --name " + shell_quote(record.name) +
+             "` lets another profile take the VM over, with its disks");
+  throw error;
+}
+
+LoadedProfile open_profile(const std::string& path, const std::vector<std::string>& settings,
+                           const std::string& folder) {
   // Messages are shorter, and can be clicked in a terminal, with a path as the user sees it.
   std::error_code ignored;
   std::string shown = path;
@@ -130,7 +134,9 @@ LoadedProfile open_profile(const std::string& path, const std::vector<std::strin
     if (!relative.empty() && !relative.starts_with("../..") && relative.size() < path.size())
       shown = relative;
   }
-  return load_profile(path, shown, settings, host_world());
+  auto world = host_world();
+  if (!folder.empty()) world.folder = folder;
+  return load_profile(path, shown, settings, world);
 }
 
 std::vector<std::string> known_profiles() {

@@ -10,6 +10,8 @@
 
 namespace qlaunch {
 
+struct Record;
+
 /// The profile built into the binary, shown as "builtin:hello".
 constexpr std::string_view builtin_prefix = "builtin:";
 
@@ -21,8 +23,13 @@ ProfileWorld host_world();
 /// nearest name.
 std::string find_profile(const std::string& word);
 
-/// Reads and checks; `shown` in messages is the word itself where it is a path.
-LoadedProfile open_profile(const std::string& path, const std::vector<std::string>& settings);
+/// Where a known VM's profile is. Throws UsageError where it is gone.
+std::string profile_of(const Record& record);
+
+/// Reads and checks; `shown` in messages is the word itself where it is a path. Relative paths in
+/// settings start from `folder`; empty: where this process is.
+LoadedProfile open_profile(const std::string& path, const std::vector<std::string>& settings,
+                           const std::string& folder = {});
 
 /// Names (without .toml) of every profile that find_profile would find by name.
 std::vector<std::string> known_profiles();

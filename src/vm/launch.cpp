@@ -98,6 +98,9 @@ Record new_record(const LaunchRequest& request, const Prepared& prepared,
   record.profile = request.profile;
   record.sources = prepared.sources;
   record.settings = request.settings;
+  std::error_code ignored;
+  record.folder =
+      request.folder.empty() ? std::filesystem::current_path(ignored).string() : request.folder;
   record.machine_asked = prepared.profile.machine.type;
   record.machine_type = prepared.plan.machine_type;
   if (old) record.auto_ports = old->auto_ports;
@@ -189,15 +192,15 @@ Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
     undo.keep();
     // Without a record its start was killed before it was written.
     if (!old) write_record(new_record(request, prepared, old));
+    std::vector<ProfileChange> changes;
     if (old) {
       check_same_start(*old, request);
-      if (old->profile != request.profile) {
-        auto moved = *old;
-        moved.profile = request.profile;
-        write_record(moved);
-      }
+      auto record = *old;
+      record.profile = request.profile;
+      if (old->profile != request.profile) write_record(record);
+      changes = profile_changes(record);
     }
-    return {std::move(*status.live), true, old && profile_changed(*old)};
+    return {std::move(*status.live), true, std::move(changes)};
   }
   for (const auto& warning : prepared.warnings) progress.warning(warning);
   check_images(plan);

@@ -3,6 +3,7 @@
 // undoes everything where that fails. Does not wait for the guest (see wait.hpp).
 #pragma once
 
+#include "vm/diff.hpp"
 #include "vm/live.hpp"
 #include "vm/record.hpp"
 
@@ -15,6 +16,7 @@ namespace qlaunch {
 struct LaunchRequest {
   std::string profile;  // absolute path or "builtin:NAME", from find_profile
   std::vector<std::string> settings;
+  std::string folder;  // what relative paths in them start from; empty: where this process is
   std::string name;    // --name; empty: the profile's
   bool adopt = false;  // --adopt: the profile takes over a known VM of this name
 };
@@ -28,7 +30,7 @@ struct LaunchProgress {
 struct Launched {
   LiveRecord live;
   bool was_running = false;
-  bool profile_changed = false;  // was running, and the profile differs from what runs
+  std::vector<ProfileChange> changes;  // was running, and the profile says something else now
 };
 
 /// Holds SIGINT and SIGTERM off only as `interrupted` asks: it is polled between steps and while

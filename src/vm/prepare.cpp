@@ -51,13 +51,14 @@ void check_name(const std::string& name) {
 
 Prepared prepare(const LaunchRequest& request, SocketStyle sockets) {
   if (!request.name.empty()) check_name(request.name);
-  auto loaded = open_profile(request.profile, request.settings);
+  auto loaded = open_profile(request.profile, request.settings, request.folder);
   if (has_errors(loaded.diagnostics)) throw ProfileError(std::move(loaded.diagnostics));
 
   Prepared prepared;
   prepared.profile = std::move(loaded.profile);
   prepared.warnings = std::move(loaded.diagnostics);
   for (const auto& source : loaded.sources) {
+    if (source->name == "--set") continue;
     // Messages name a file as the user sees it from here; the record is read from anywhere.
     const auto path = source->name.starts_with(builtin_prefix)
                           ? source->name

@@ -6,7 +6,6 @@
 #include "host/files.hpp"
 #include "host/paths.hpp"
 #include "plan/plan_json.hpp"
-#include "vm/catalog.hpp"
 #include "vm/journal.hpp"
 
 #include <nlohmann/json.hpp>
@@ -58,6 +57,7 @@ std::optional<Record> read_record(const std::string& name) {
     for (const auto& source : json.at("sources"))
       record.sources.push_back({source.at("path"), source.at("content")});
     record.settings = json.at("settings").get<std::vector<std::string>>();
+    record.folder = json.value("folder", "");
     record.machine_asked = json.at("machine_asked");
     record.machine_type = json.at("machine_type");
     record.auto_ports = json.at("auto_ports").get<std::map<std::string, std::uint16_t>>();
@@ -70,6 +70,14 @@ std::optional<Record> read_record(const std::string& name) {
   }
 }
 
+Record require_record(const std::string& name) {
+  if (auto record = read_record(name)) return std::move(*record);
+  StateError error("VM " + in_backticks(name) + " has no record");
+  error.help("its first start was cut off; `qlaunch up PROFILE --name " + shell_quote(name) +
+             "` makes one");
+  throw error;
+}
+
 void write_record(const Record& record) {
   auto sources = Json::array();
   for (const auto& source : record.sources)
@@ -78,6 +86,7 @@ void write_record(const Record& record) {
                      {"profile", record.profile},
                      {"sources", sources},
                      {"settings", record.settings},
+                     {"folder", record.folder},
                      {"machine_asked", record.machine_asked},
                      {"machine_type", record.machine_type},
                      {"auto_ports", record.auto_ports},
@@ -100,16 +109,6 @@ std::optional<EndOfRun> read_end(const std::string& name) {
 void write_end(const std::string& name, const EndOfRun& end) {
   const Json json = {{"time", end.time}, {"reason", end.reason}, {"text", end.text}};
   write_file_atomic(end_path(name), dump(json));
-}
-
-bool profile_changed(const Record& record) {
-  for (const auto& source : record.sources) {
-    if (source.path.starts_with(builtin_prefix)) continue;
-    const auto now = try_read_file(source.path, largest_profile);
-    // A profile that is gone cannot be started from, but what runs is still what it said.
-    if (now && *now != source.content) return true;
-  }
-  return false;
 }
 
 }  // namespace qlaunch

@@ -24,6 +24,7 @@ struct Record {
   std::vector<RecordedSource>
       sources;                        // the profile and what it extends, as they were at the start
   std::vector<std::string> settings;  // --set
+  std::string folder;                 // what relative paths in them start from
   std::string machine_asked;          // the profile's word when the type was pinned: "q35"
   std::string machine_type;           // versioned: "pc-q35-7.2"
   std::map<std::string, std::uint16_t> auto_ports;  // by auto_port_key()
@@ -48,13 +49,15 @@ Plan recorded_plan(const Record& record);
 
 /// Nothing where there is none; throws where it cannot be read.
 std::optional<Record> read_record(const std::string& name);
+/// Throws StateError where there is none.
+Record require_record(const std::string& name);
 /// Leaves the file alone where it says the same already.
 void write_record(const Record& record);
 
 std::optional<EndOfRun> read_end(const std::string& name);
 void write_end(const std::string& name, const EndOfRun& end);
 
-/// Whether the files differ from what was recorded at the last start.
+/// Whether the files ask for something else than they did at the last start (see diff.hpp).
 bool profile_changed(const Record& record);
 
 }  // namespace qlaunch

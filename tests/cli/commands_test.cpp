@@ -75,7 +75,7 @@ TEST_CASE("cli: the overview fits a terminal of 80x24") {
   CHECK(widest(text) <= 80);
   // With the command line and the next prompt.
   CHECK(split(text, '\n').size() - 1 <= 26);
-  CHECK(shown_commands(home).size() == 13);
+  CHECK(shown_commands(home).size() == 14);
 }
 
 TEST_CASE("cli: every manual has an example and exit codes, and fits") {
