@@ -7,6 +7,7 @@
 #include "core/quote.hpp"
 #include "core/suggest.hpp"
 #include "vm/catalog.hpp"
+#include "vm/ephemeral.hpp"
 
 #include <csignal>
 #include <exception>
@@ -77,7 +78,11 @@ int run_command(const CliCommand& command, const std::vector<std::string>& words
                 Globals& globals) {
   const auto parsed = parse_command(command, words, globals);
   Terminal terminal(globals);
-  if (parsed.help.empty()) return parsed.run(terminal);
+  if (parsed.help.empty()) {
+    // Of no use to a keeper, whose matter it may be.
+    if (command.name != "keeper") tidy_ephemeral();
+    return parsed.run(terminal);
+  }
   terminal.print(parsed.help);
   return 0;
 }

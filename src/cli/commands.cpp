@@ -5,11 +5,15 @@
 #include "cli/console.hpp"
 #include "cli/diff.hpp"
 #include "cli/doctor.hpp"
+#include "cli/edit.hpp"
 #include "cli/init.hpp"
 #include "cli/keeper.hpp"
 #include "cli/kill.hpp"
 #include "cli/list.hpp"
 #include "cli/log.hpp"
+#include "cli/reload.hpp"
+#include "cli/rename.hpp"
+#include "cli/run.hpp"
 #include "cli/schema.hpp"
 #include "cli/shutdown.hpp"
 #include "cli/status.hpp"
@@ -44,6 +48,12 @@ const std::vector<CliCommand>& commands() {
                                                      "VM...", "ask guests to power off, and wait"),
       entry<KillOptions, add_kill, kill>("kill", {}, run, "VM...",
                                          "end VMs at once, without asking their guests"),
+      entry<RunOptions, add_run, qlaunch::run>("run", {}, run, "PROFILE -- CMD...",
+                                               "a command in a VM of which nothing is left"),
+      entry<ReloadOptions, add_reload, reload>("reload", {}, run, "VM",
+                                               "shut a VM down and start it with its profile"),
+      entry<RenameOptions, add_rename, rename_command>("rename", {"mv"}, run, "VM NEW",
+                                                       "give a stopped VM another name"),
       entry<ListOptions, add_list, list>("list", {"ls", "ps"}, look, "", "all VMs, running or not"),
       entry<StatusOptions, add_status, status>("status", {"info"}, look, "[VM]",
                                                "everything known about a VM"),
@@ -57,6 +67,8 @@ const std::vector<CliCommand>& commands() {
                                          "write a commented profile to start from"),
       entry<CheckOptions, add_check, check>("check", {"validate"}, prepare, "PROFILE...",
                                             "all problems of profiles at once"),
+      entry<EditOptions, add_edit, edit>("edit", {}, prepare, "VM",
+                                         "the profile of a VM in your editor, checked"),
       entry<DiffOptions, add_diff, diff>("diff", {}, prepare, "VM",
                                          "what a changed profile would change of its VM"),
       entry<ArgsOptions, add_args, args>("args", {}, prepare, "PROFILE",
@@ -94,18 +106,16 @@ std::vector<std::string> command_words() {
 }
 
 std::string_view advice_for(std::string_view word) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 13> advice{{
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 11> advice{{
       {"destroy",
        "`qlaunch kill` ends a VM at once, `qlaunch shutdown` asks its guest to power off"},
       {"create", "`qlaunch init NAME` writes a profile, `qlaunch up NAME` makes a VM of it"},
       {"launch", "`qlaunch up PROFILE` starts a VM"},
-      {"run", "`qlaunch up PROFILE` starts a VM"},
       {"restart", "`qlaunch shutdown VM` and then `qlaunch up VM`"},
       {"reboot", "`qlaunch shutdown VM` and then `qlaunch up VM`"},
       {"ssh", "`qlaunch status VM` shows the port that is forwarded to the guest's ssh"},
       {"shell", "`qlaunch console VM` is the guest's serial port"},
       {"attach", "`qlaunch console VM` is the guest's serial port"},
-      {"edit", "a profile is a TOML file: edit it with any editor, then `qlaunch check PROFILE`"},
       {"version", "`qlaunch --version` prints it"},
       {"show", "`qlaunch status VM` shows a VM, `qlaunch args PROFILE` what would be run"},
       {"top", "`qlaunch list` shows all VMs"},

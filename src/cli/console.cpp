@@ -4,6 +4,7 @@
 #include "cli/options.hpp"
 #include "vm/catalog.hpp"
 #include "vm/console.hpp"
+#include "vm/launch.hpp"
 #include "vm/live.hpp"
 
 namespace qlaunch {
@@ -18,7 +19,18 @@ int console(const ConsoleOptions& options, Terminal& terminal) {
   // Scripts that pipe through the console need no comments.
   const bool person = terminal.in_is_terminal() && terminal.shows_progress();
   if (person) terminal.say("serial port of " + name + "; Ctrl-] leaves it\n");
-  const auto end = run_console(name);
+  bool started = !options.start;
+  const auto start = [&] {
+    if (!std::exchange(started, true)) start_paused(name);
+  };
+  ConsoleEnd end{};
+  try {
+    end = run_console(name, start);
+  } catch (const Error&) {
+    // It runs all the same: that is what it was launched for.
+    start();
+    throw;
+  }
   if (person && end == ConsoleEnd::detached) terminal.say("\n" + name + " goes on running\n");
   if (person && end == ConsoleEnd::vm_ended) terminal.say("\n" + name + " has ended\n");
   return 0;

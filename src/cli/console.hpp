@@ -10,6 +10,7 @@ namespace qlaunch {
 
 struct ConsoleOptions {
   std::string vm;
+  bool start = false;  // a guest that waits for its console: see LaunchRequest::paused
 };
 
 void add_console(CLI::App& app, ConsoleOptions& options);

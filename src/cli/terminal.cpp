@@ -78,6 +78,10 @@ void Terminal::result(std::string_view text) const {
   if (!quiet_) print(text);
 }
 
+void Terminal::print_error(std::string_view text) const {
+  write_whole(STDERR_FILENO, text);
+}
+
 void Terminal::say(std::string_view text) const {
   if (!quiet_) write_whole(STDERR_FILENO, text);
 }

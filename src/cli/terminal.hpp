@@ -45,6 +45,8 @@ class Terminal {
   void print(std::string_view text) const;
   /// The last word of a command that did something: standard output, but not with --quiet.
   void result(std::string_view text) const;
+  /// Data for standard error: what a command in a guest has written there.
+  void print_error(std::string_view text) const;
   /// To standard error, but not with --quiet. What cannot be written there is lost.
   void say(std::string_view text) const;
   /// Findings and failures, to standard error, also with --quiet.

@@ -16,8 +16,10 @@ struct UpOptions {
   std::vector<std::string> profiles;
   std::vector<std::string> settings;
   std::string name;
+  std::string cdrom;
   std::optional<Duration> timeout;
   bool adopt = false;
+  bool ephemeral = false;
   bool no_wait = false;
   bool console = false;
   bool json = false;

@@ -12,6 +12,9 @@ BootOrder boot_order(const Profile& profile) {
   const bool network_wanted =
       profile.is_set("machine.boot") || (profile.disks.empty() && !has_kernel);
   int next = 1;
+  const auto once = [&](std::size_t index) { return profile.disks[index].name == installer_disk; };
+  for (std::size_t index = 0; index < profile.disks.size(); ++index)
+    if (once(index)) order.disks[index] = next++;
   for (const auto kind : profile.machine.boot) {
     if (kind == BootDevice::network) {
       if (!network_wanted) continue;
@@ -21,7 +24,7 @@ BootOrder boot_order(const Profile& profile) {
     }
     const auto media = kind == BootDevice::disk ? DiskMedia::disk : DiskMedia::cdrom;
     for (std::size_t index = 0; index < profile.disks.size(); ++index)
-      if (profile.disks[index].media == media) order.disks[index] = next++;
+      if (profile.disks[index].media == media && !once(index)) order.disks[index] = next++;
   }
   return order;
 }

@@ -19,10 +19,26 @@ std::string disk_called(const Disk& disk) {
          in_backticks(disk.name);
 }
 
-std::string default_path(const Draft& draft, const Disk& disk) {
+/// Whether what is written to it ends with the run.
+bool is_ephemeral(const Draft& draft, const Disk& disk) {
+  return disk.ephemeral || !draft.input.ephemeral_of.empty();
+}
+
+std::string default_path(const std::string& folder, const Disk& disk) {
   // A name becomes part of a path: one that QEMU would not take as an id does not do here either.
-  return draft.plan.paths.data + '/' + qemu_id("", disk.name) +
+  return folder + '/' + qemu_id("", disk.name) +
          (disk.format == DiskFormat::qcow2 ? ".qcow2" : ".raw");
+}
+
+/// A run of which nothing is to be left starts from the disk that is there, and makes a missing one
+/// where only that run finds it.
+std::string path_of(const Draft& draft, const Disk& disk) {
+  const auto& of = draft.input.ephemeral_of;
+  const auto own = default_path(draft.plan.paths.data, disk);
+  if (of.empty()) return disk.file.empty() ? own : disk.file;
+  const auto kept = disk.file.empty() ? default_path(of, disk) : disk.file;
+  const bool made = disk.size || !disk.base.empty() || !disk.image.empty();
+  return made && draft.file(kept).kind == FileFact::Kind::missing ? own : kept;
 }
 
 /// What the file's bytes say against what the profile says. A wrong format loses data: a guest
@@ -39,7 +55,7 @@ void check_existing(Draft& draft, std::size_t index, const std::string& path,
     draft.error(file_key, in_backticks(path) + " cannot be read");
     return;
   }
-  if (!disk.readonly && !disk.ephemeral && !fact.writable) {
+  if (!disk.readonly && !is_ephemeral(draft, disk) && !fact.writable) {
     draft.error(file_key, in_backticks(path) + " cannot be written")
         .help.emplace_back(
             "give the disk readonly = true, or ephemeral = true to keep changes for "
@@ -103,7 +119,12 @@ void make_disk(Draft& draft, std::size_t index, const std::string& path,
 DiskFile ephemeral_overlay(Draft& draft, std::size_t index, const std::string& path,
                            DiskFormat format) {
   const auto& disk = draft.profile.disks[index];
-  const auto overlay = draft.plan.paths.runtime + '/' + qemu_id("", disk.name) + ".qcow2";
+  // The runtime folder is most often in memory: too small for a run that writes as it likes.
+  const auto& paths = draft.plan.paths;
+  const bool whole = !draft.input.ephemeral_of.empty();
+  const auto overlay =
+      (whole ? paths.data : paths.runtime) + '/' + qemu_id("", disk.name) + ".qcow2";
+  if (whole) draft.need_folder(paths.data, "this run's own files");
   draft.prepare(
       {MakeDisk{overlay, DiskFormat::qcow2, std::nullopt, path,
                 format == DiskFormat::qcow2 ? "qcow2" : "raw", true},
@@ -128,7 +149,7 @@ std::optional<DiskFile> resolve_disk(Draft& draft, std::size_t index) {
     return DiskFile{base->path, base->format == "qcow2" ? DiskFormat::qcow2 : DiskFormat::raw, true,
                     false};
 
-  const auto path = disk.file.empty() ? default_path(draft, disk) : disk.file;
+  const auto path = path_of(draft, disk);
   const auto fact = draft.file(path);
   if (fact.kind != FileFact::Kind::missing) {
     check_existing(draft, index, path, fact);
@@ -145,7 +166,11 @@ std::optional<DiskFile> resolve_disk(Draft& draft, std::size_t index) {
                         "\"20 GiB\"");
     return std::nullopt;
   }
-  if (disk.ephemeral && !disk.readonly) return ephemeral_overlay(draft, index, path, disk.format);
+  // What only this run finds needs no overlay.
+  const bool own =
+      !draft.input.ephemeral_of.empty() && path == default_path(draft.plan.paths.data, disk);
+  if (is_ephemeral(draft, disk) && !disk.readonly && !own)
+    return ephemeral_overlay(draft, index, path, disk.format);
   return DiskFile{path, disk.format, disk.readonly || cdrom, fact.kind == FileFact::Kind::device};
 }
 

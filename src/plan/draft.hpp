@@ -62,6 +62,11 @@ struct Draft {
 
   FileFact file(const std::string& path) const;
 
+  /// What the guest's own names follow from: a VM that is renamed stays the same to its guest.
+  const std::string& identity() const {
+    return input.identity.empty() ? profile.name : input.identity;
+  }
+
  private:
   std::size_t machine_ = 0;  // index of -machine
   bool has_serial_bus_ = false, has_usb_bus_ = false;

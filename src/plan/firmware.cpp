@@ -83,7 +83,12 @@ void add_flash(Draft& draft, const FirmwareDescriptor& firmware) {
                     draft.because("machine.firmware", "the firmware's code, " + shown));
   const auto path = draft.plan.paths.data + "/nvram.qcow2";
   draft.need_folder(draft.plan.paths.data, "this VM's lasting files");
-  draft.prepare({MakeNvram{path, firmware.vars_template, format(firmware.vars_format)},
+  MakeNvram nvram{path, firmware.vars_template, format(firmware.vars_format)};
+  // A run of which nothing is left boots what the VM itself would boot.
+  const auto kept = draft.input.ephemeral_of + "/nvram.qcow2";
+  if (!draft.input.ephemeral_of.empty() && draft.file(kept).kind == FileFact::Kind::file)
+    nvram = {path, kept, "qcow2"};
+  draft.prepare({std::move(nvram),
                  draft.because("machine.firmware",
                                "UEFI's variables as qcow2: raw ones block snapshots (\"Device is "
                                "writable but does not support snapshots\")")});

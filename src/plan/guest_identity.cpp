@@ -81,7 +81,7 @@ void add_credentials(Draft& draft) {
 void add_guest_identity(Draft& draft) {
   const auto& uuid = draft.profile.machine.uuid;
   if (uuid.empty()) {
-    draft.option({"-uuid", derived_uuid(draft.profile.name, draft.facts.machine_id)},
+    draft.option({"-uuid", derived_uuid(draft.identity(), draft.facts.machine_id)},
                  Draft::by_rule("follows from the VM's name and this host, so that it stays the "
                                 "same: guests tie licences and leases to it"));
   } else {

@@ -121,7 +121,7 @@ void add_card(Draft& draft, std::size_t index, const std::string& id, int boot_i
       "the MAC address follows from the names of VM, network and host, so that it "
       "stays and no two hosts share it";
   if (mac.empty()) {
-    mac = derived_mac(draft.profile.name, network.name, draft.facts.machine_id);
+    mac = derived_mac(draft.identity(), network.name, draft.facts.machine_id);
   } else {
     rule = "the network card, with the MAC address of the profile";
   }

@@ -146,6 +146,13 @@ struct PlanInput {
   VmPaths paths;
   SocketStyle sockets = SocketStyle::descriptor;
   std::string machine_type;  // the versioned type pinned in the record; empty: resolve the alias
+  /// What MAC addresses and the UUID are derived from; empty: the profile's name.
+  std::string identity;
+  /// Nothing of this run is to be left: the folder of the VM whose files it starts from, as
+  /// overlays. Empty for every other run.
+  std::string ephemeral_of;
+  /// QEMU waits for `cont` before the guest's first instruction.
+  bool paused = false;
   /// Ports chosen for "auto" forwards, in the order of their appearance; missing ones stay 0.
   std::vector<std::uint16_t> auto_ports;
 };

@@ -53,6 +53,8 @@ void add_process(Draft& draft) {
   draft.option({"-no-user-config"},
                Draft::by_rule("no option comes from a configuration file of QEMU's"));
   add_sandbox(draft);
+  if (draft.input.paused)
+    draft.option({"-S"}, Draft::by_rule("the guest's first word waits for the console"));
 }
 
 }  // namespace qlaunch::planner

@@ -80,6 +80,9 @@ struct Disk {
   bool ephemeral = false;  // writes go to an overlay that is thrown away
 };
 
+/// The drive of `up --cdrom`.
+constexpr std::string_view installer_disk = "cdrom-once";
+
 /// How many characters of a serial number reach the guest.
 constexpr std::size_t longest_serial(DiskBus bus) {
   return bus == DiskBus::scsi ? 36 : 20;

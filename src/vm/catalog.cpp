@@ -8,6 +8,7 @@
 #include "host/files.hpp"
 #include "host/paths.hpp"
 #include "profile/read_file.hpp"
+#include "vm/ephemeral.hpp"
 #include "vm/record.hpp"
 
 #include <algorithm>
@@ -165,15 +166,59 @@ std::vector<std::string> known_vms() {
   return names;
 }
 
+namespace {
+
+/// Those that can be read; another command's damage is not this one's matter.
+template <class Look>
+void for_each_record(const Look& look) {
+  for (const auto& vm : known_vms()) {
+    try {
+      if (const auto record = read_record(vm)) look(*record);
+    } catch (const Error&) {  // NOLINT(bugprone-empty-catch)
+      // See above.
+    }
+  }
+}
+
+}  // namespace
+
+std::string vm_called(const std::string& name, const std::string& profile) {
+  const auto own = read_record(name);
+  if (own && own->profile == profile) return name;
+  std::string renamed, orphan;
+  for_each_record([&](const Record& record) {
+    if (record.identity != name || record.name == name) return;
+    if (record.profile == profile) renamed = record.name;
+    if (!exists(record.profile)) orphan = record.name;
+  });
+  if (!renamed.empty()) return renamed;
+  return own || orphan.empty() ? name : orphan;
+}
+
+std::string new_identity(const std::string& name) {
+  std::vector<std::string> taken;
+  for_each_record([&](const Record& record) {
+    if (record.name != name) taken.push_back(record.identity);
+  });
+  auto identity = name;
+  for (int number = 2; std::find(taken.begin(), taken.end(), identity) != taken.end(); ++number)
+    identity = name + '#' + std::to_string(number);
+  return identity;
+}
+
 std::string find_vm(const std::string& word) {
   const auto vms = known_vms();
   if (std::find(vms.begin(), vms.end(), word) != vms.end()) return word;
   if (is_path(word)) {
     const auto path = absolute(word);
+    std::string short_lived;
     for (const auto& name : vms) {
       const auto record = read_record(name);
-      if (record && record->profile == path) return name;
+      if (!record || record->profile != path) continue;
+      if (!is_ephemeral(name)) return name;
+      short_lived = name;
     }
+    if (!short_lived.empty()) return short_lived;
     StateError error("no VM was started from " + in_backticks(word));
     error.help("`qlaunch up " + shell_quote(word) + "` starts one");
     throw error;

@@ -37,6 +37,12 @@ std::vector<std::string> known_profiles();
 /// Names of all VMs that have a record or run, sorted.
 std::vector<std::string> known_vms();
 
+/// What the VM of this profile, which calls it `name`, is called: another name after a rename.
+std::string vm_called(const std::string& name, const std::string& profile);
+
+/// The identity of a VM that is made now: its name, but for one that another VM was called first.
+std::string new_identity(const std::string& name);
+
 /// VM: a known VM's name, or the path or name of a profile whose VM is known. Throws StateError
 /// (with the nearest name) where there is none.
 std::string find_vm(const std::string& word);

@@ -94,7 +94,7 @@ bool show(std::string_view text) {
 
 }  // namespace
 
-ConsoleEnd run_console(const std::string& name) {
+ConsoleEnd run_console(const std::string& name, const std::function<void()>& connected) {
   const auto live = require_running(name);
   const auto* serial = live.plan.descriptor("serial");
   if (serial == nullptr)
@@ -109,6 +109,7 @@ ConsoleEnd run_console(const std::string& name) {
         .help("leave it there with Ctrl-]");
   }
   const auto port = connect_unix(serial->path);
+  if (connected) connected();
   asked_to_end = 0;
   const RawTerminal terminal;
   bool input = true;

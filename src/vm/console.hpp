@@ -2,6 +2,7 @@
 // The serial port on this terminal. Restores the terminal however it ends.
 #pragma once
 
+#include <functional>
 #include <string>
 
 namespace qlaunch {
@@ -10,6 +11,7 @@ enum class ConsoleEnd { detached, vm_ended, input_ended };
 
 /// Copies between the terminal (or pipes) and the serial port until Ctrl-] or the VM's end.
 /// StateError where it does not run or has no serial port, Error where somebody else is on it.
-ConsoleEnd run_console(const std::string& name);
+/// `connected` is called when nothing that the guest says from then on can be missed.
+ConsoleEnd run_console(const std::string& name, const std::function<void()>& connected = {});
 
 }  // namespace qlaunch

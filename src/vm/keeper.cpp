@@ -6,6 +6,7 @@
 #include "host/socket.hpp"
 #include "host/spawn.hpp"
 #include "qmp/message.hpp"
+#include "vm/ephemeral.hpp"
 #include "vm/journal.hpp"
 #include "vm/live.hpp"
 #include "vm/record.hpp"
@@ -271,6 +272,7 @@ class Keeper {
     remove_runtime();
     // Last: until then a new start waits for this process, and so keeps out of its way.
     forget_run(live_.name);
+    if (is_ephemeral(live_.plan.paths)) remove_ephemeral(live_.plan.paths);
     send_report(report_, {KeeperReport::Kind::ended, end.text, ""});
   }
 

@@ -4,65 +4,26 @@
 #include "core/error.hpp"
 #include "core/quote.hpp"
 #include "host/files.hpp"
-#include "host/lock.hpp"
 #include "host/paths.hpp"
 #include "plan/plan_json.hpp"
 #include "vm/catalog.hpp"
+#include "vm/disks_in_use.hpp"
+#include "vm/ephemeral.hpp"
+#include "vm/installer.hpp"
 #include "vm/journal.hpp"
+#include "vm/launch_lock.hpp"
 #include "vm/make.hpp"
 #include "vm/ports.hpp"
 #include "vm/record.hpp"
 #include "vm/start.hpp"
 
 #include <algorithm>
-#include <csignal>
 #include <filesystem>
 
-#include <sys/stat.h>
+#include <nlohmann/json.hpp>
 
 namespace qlaunch {
 namespace {
-
-/// Whether there is nothing in a VM's folder but the lock; a start that was cut off leaves that.
-bool only_lock_in(const std::string& folder) {
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    if (entry.path().filename() != "lock") return false;
-  }
-  return !error;
-}
-
-/// Held by whoever starts this VM, until it runs or has failed.
-class LaunchLock {
- public:
-  LaunchLock(const std::string& name, const VmPaths& paths) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(90);
-    for (;;) {
-      make_private_folder(paths.data);
-      lock_.emplace(paths.data + "/lock");
-      if (!lock_->lock(deadline)) {
-        const auto holder = lock_->holder();
-        throw TimeoutError("VM " + in_backticks(name) + " is being started by another command" +
-                           (holder ? " (pid " + std::to_string(*holder) + ")" : ""));
-      }
-      // A launch that failed may have removed the folder while this one waited for its lock.
-      struct stat held {};
-      struct stat there {};
-      if (fstat(lock_->fd(), &held) == 0 && stat(lock_->path().c_str(), &there) == 0 &&
-          held.st_ino == there.st_ino && held.st_dev == there.st_dev)
-        break;
-    }
-    // Looked at only now: another start may have filled the folder while this one waited.
-    fresh_ = only_lock_in(paths.data);
-  }
-
-  /// Whether nothing of the VM was there before.
-  bool fresh() const { return fresh_; }
-
- private:
-  std::optional<FileLock> lock_;
-  bool fresh_ = false;
-};
 
 /// One name belongs to one profile, unless that one is gone or the user says otherwise.
 void check_claim(const Record& record, const LaunchRequest& request,
@@ -95,6 +56,7 @@ Record new_record(const LaunchRequest& request, const Prepared& prepared,
                   const std::optional<Record>& old) {
   Record record;
   record.name = prepared.plan.name;
+  record.identity = prepared.identity;
   record.profile = request.profile;
   record.sources = prepared.sources;
   record.settings = request.settings;
@@ -132,28 +94,6 @@ void check_same_start(const Record& record, const LaunchRequest& request) {
     throw refuse("with other settings than these");
 }
 
-/// A name that is free to start: nothing of an earlier run may be in the way.
-void clear_dead_run(const std::string& name, const VmPaths& paths) {
-  if (const auto dead = read_live(name)) {
-    if (alive(dead->qemu)) throw StateError("VM " + in_backticks(name) + " runs");
-    // Its keeper may still be tidying up, in the very folder that the new run is to use.
-    const auto keeper = open_pidfd(dead->keeper);
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(15);
-    if (keeper && !wait_exit(keeper.get(), deadline))
-      throw TimeoutError("the last run of VM " + in_backticks(name) +
-                         " is not tidied up yet: its keeper (pid " +
-                         std::to_string(dead->keeper.pid) + ") still works");
-    if (!keeper) {
-      for (const auto& helper : dead->helpers) send_signal(helper.process, SIGKILL);
-      journal(name, "RUN_LOST");
-    }
-    // It may have been started with other folders than these.
-    if (dead->plan.paths.runtime != paths.runtime) remove_tree(dead->plan.paths.runtime);
-  }
-  remove_tree(paths.runtime);
-  forget_run(name);
-}
-
 std::string profile_word(const LaunchRequest& request) {
   const std::string_view path = request.profile;
   return shell_quote(path.starts_with(builtin_prefix) ? path.substr(builtin_prefix.size()) : path);
@@ -167,6 +107,32 @@ std::string args_command(const LaunchRequest& request) {
   return command;
 }
 
+/// The plan, with its VM's name held: what was true when the plan was made is true still.
+Prepared hold(const LaunchRequest& request, std::optional<LaunchLock>& lock) {
+  for (;;) {
+    auto prepared = prepare(request, SocketStyle::descriptor);
+    const auto& plan = prepared.plan;
+    lock.emplace(plan.name, plan.paths);
+    if (request.ephemeral) {
+      if (lock->fresh()) return prepared;
+      if (request.name.empty()) continue;
+      throw StateError("there is a VM " + in_backticks(plan.name) +
+                       ": a run of which nothing is left needs a name of its own")
+          .help("without `--name` it gets one");
+    }
+    const bool known = read_record(plan.name).has_value();
+    const bool same =
+        !request.name.empty() || vm_called(prepared.profile_name, request.profile) == plan.name;
+    if (same && known == prepared.known) return prepared;
+    if (lock->fresh()) remove_tree(plan.paths.data);
+    lock.reset();
+    // The user meant that very VM.
+    if (!request.name.empty() && !known)
+      throw StateError("VM " + in_backticks(plan.name) + " was renamed or removed meanwhile")
+          .help("`qlaunch list` shows the known VMs");
+  }
+}
+
 }  // namespace
 
 Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
@@ -174,22 +140,32 @@ Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
   const auto check_interrupt = [&] {
     if (interrupted()) throw Error("interrupted: the launch was undone");
   };
-  const auto prepared = prepare(request, SocketStyle::descriptor);
+  std::optional<LaunchLock> lock;
+  const auto prepared = hold(request, lock);
   const auto& plan = prepared.plan;
-  if (plan.display == DisplayType::curses)
+  if (plan.display == DisplayType::curses) {
+    if (lock->fresh()) remove_tree(plan.paths.data);
     throw UsageError("display `curses` draws on the terminal that QEMU itself runs in")
         .help("`qlaunch args " + profile_word(request) + " > run.sh; sh run.sh` runs it there")
         .at(prepared.profile.where("display.type"));
+  }
 
-  const LaunchLock lock(plan.name, plan.paths);
   // Goes before the lock does, so that nobody starts in a folder that is being removed.
   Undo undo;
-  if (lock.fresh()) undo.remove_later(plan.paths.data);
+  if (lock->fresh()) undo.remove_later(plan.paths.data);
+  if (request.ephemeral) mark_ephemeral(plan.paths);
+  if (request.paused && plan.descriptor("serial") == nullptr)
+    throw StateError("VM " + in_backticks(plan.name) + " has no serial port, which is its console")
+        .help("set `type = \"isa\"` in [serial]");
   const auto old = read_record(plan.name);
   if (old) check_claim(*old, request, progress);
   // Asked of QEMU itself: one that is just ending does not count as running.
   if (auto status = look(plan.name); status.live) {
     undo.keep();
+    if (!request.cdrom.empty())
+      throw StateError("VM " + in_backticks(plan.name) + " already runs: it boots no CD now")
+          .help("`qlaunch shutdown " + shell_quote(plan.name) +
+                "` stops it; the same command then boots the CD");
     // Without a record its start was killed before it was written.
     if (!old) write_record(new_record(request, prepared, old));
     std::vector<ProfileChange> changes;
@@ -205,6 +181,7 @@ Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
   for (const auto& warning : prepared.warnings) progress.warning(warning);
   check_images(plan);
   check_ports(plan);
+  check_disks(plan);
 
   clear_dead_run(plan.name, plan.paths);
   make_folder(plan.paths.state, undo);
@@ -248,6 +225,12 @@ Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
   }
   undo.keep();
   try {
+    if (!request.cdrom.empty()) boot_installer_once(launched.live);
+  } catch (const std::exception& error) {
+    progress.warning(
+        warning_at({}, std::string("the CD will be booted at a reset, too: ") + error.what()));
+  }
+  try {
     if (learn_ports(launched.live)) write_live(launched.live);
   } catch (const std::exception& error) {
     progress.warning(warning_at(
@@ -260,6 +243,27 @@ Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
     progress.warning(warning_at({}, error.what()));
   }
   return launched;
+}
+
+void check_launch(const LaunchRequest& request) {
+  auto plan = prepare(request, SocketStyle::descriptor).plan;
+  check_images(plan);
+  // Those that it has itself are free once it is stopped.
+  if (const auto live = read_live(plan.name); live && alive(live->qemu)) {
+    std::erase_if(plan.forwards, [&](const PlannedForward& planned) {
+      return std::any_of(live->forwards.begin(), live->forwards.end(), [&](const auto& own) {
+        return own.forward.host_port == planned.forward.host_port &&
+               own.forward.protocol == planned.forward.protocol;
+      });
+    });
+  }
+  check_ports(plan);
+}
+
+void start_paused(const std::string& name) {
+  CommandSocket socket(require_running(name));
+  auto& client = socket.client();
+  if (client.execute("query-status").at("status") == "prelaunch") client.execute("cont");
 }
 
 }  // namespace qlaunch

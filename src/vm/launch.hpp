@@ -19,6 +19,12 @@ struct LaunchRequest {
   std::string folder;  // what relative paths in them start from; empty: where this process is
   std::string name;    // --name; empty: the profile's
   bool adopt = false;  // --adopt: the profile takes over a known VM of this name
+  /// --ephemeral: a VM of its own of which nothing is left. It starts from overlays on the disks of
+  /// the VM `of`; empty: the profile's.
+  bool ephemeral = false;
+  std::string of;
+  bool paused = false;  // the guest waits for `cont`: StateError where it has no serial port
+  std::string cdrom;    // an absolute path: booted first, this once
 };
 
 /// Told as it happens, for progress on a terminal.
@@ -39,10 +45,19 @@ Launched launch(
     const LaunchRequest& request, const LaunchProgress& progress,
     const std::function<bool()>& interrupted = [] { return false; });
 
+/// All that can be said against a launch while its VM still runs as it was: throws it.
+void check_launch(const LaunchRequest& request);
+
+/// Lets the guest go that `paused` holds; one that runs already is left alone.
+void start_paused(const std::string& name);
+
 /// Profile and facts to a plan, as launch and `args` do it: loads, gathers facts, resolves the
 /// recorded machine type and ports, and throws ProfileError with everything that is wrong.
 struct Prepared {
-  Profile profile;
+  Profile profile;           // `name` is the VM's
+  std::string profile_name;  // what the profile calls the VM
+  std::string identity;
+  bool known = false;  // there was a record of it
   HostFacts facts;
   Plan plan;
   std::vector<Diagnostic> warnings;

@@ -7,6 +7,8 @@
 #include "plan/script.hpp"
 #include "profile/syntax.hpp"
 #include "vm/catalog.hpp"
+#include "vm/ephemeral.hpp"
+#include "vm/installer.hpp"
 #include "vm/launch.hpp"
 #include "vm/record.hpp"
 
@@ -65,20 +67,35 @@ Prepared prepare(const LaunchRequest& request, SocketStyle sockets) {
                           : std::filesystem::absolute(source->name).lexically_normal().string();
     prepared.sources.push_back({path, source->text});
   }
-  if (!request.name.empty()) prepared.profile.name = request.name;
+  auto& name = prepared.profile.name;
+  prepared.profile_name = name;
+  std::string regular = vm_called(name, request.profile);
+  if (!request.of.empty()) regular = request.of;
+  if (request.ephemeral && request.name.empty()) {
+    name = ephemeral_name(name);
+  } else {
+    name = request.name.empty() ? regular : request.name;
+  }
+  if (!request.cdrom.empty()) add_installer(prepared.profile, request.cdrom);
 
   const auto roots = state_roots();
   prepared.facts = gather_facts(prepared.profile, roots);
 
-  const auto record = read_record(prepared.profile.name);
+  const auto record = read_record(name);
+  const auto pinned = request.ephemeral ? read_record(regular) : record;
+  prepared.known = record.has_value();
+  prepared.identity = record ? record->identity : new_identity(name);
   PlanInput input;
-  input.paths = vm_paths(roots, prepared.profile.name);
+  input.paths = vm_paths(roots, name);
+  input.identity = prepared.identity;
   input.sockets = sockets;
   if (sockets == SocketStyle::path) input.paths.runtime = script_folder;
   // The version stays what it was at the first start, so that snapshots still load after an
   // upgrade of QEMU.
-  if (record && record->machine_asked == prepared.profile.machine.type)
-    input.machine_type = record->machine_type;
+  if (pinned && pinned->machine_asked == prepared.profile.machine.type)
+    input.machine_type = pinned->machine_type;
+  if (request.ephemeral) input.ephemeral_of = vm_paths(roots, regular).data;
+  input.paused = request.paused;
   input.auto_ports = remembered_ports(prepared.profile, record, sockets == SocketStyle::descriptor);
 
   auto planned = make_plan(prepared.profile, prepared.facts, input);

@@ -52,7 +52,9 @@ std::optional<Record> read_record(const std::string& name) {
   try {
     const auto json = Json::parse(text);
     Record record;
-    record.name = json.at("name");
+    // Where it lies says whose it is: `rename` moves the folder before it writes this file.
+    record.name = name;
+    record.identity = json.value("identity", json.at("name").get<std::string>());
     record.profile = json.at("profile");
     for (const auto& source : json.at("sources"))
       record.sources.push_back({source.at("path"), source.at("content")});
@@ -83,6 +85,7 @@ void write_record(const Record& record) {
   for (const auto& source : record.sources)
     sources.push_back({{"path", source.path}, {"content", source.content}});
   const Json json = {{"name", record.name},
+                     {"identity", record.identity},
                      {"profile", record.profile},
                      {"sources", sources},
                      {"settings", record.settings},

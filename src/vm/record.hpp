@@ -20,6 +20,9 @@ struct RecordedSource {
 
 struct Record {
   std::string name;
+  /// What it was called first: its profile may still call it so, and its MAC addresses and UUID
+  /// follow from it.
+  std::string identity;
   std::string profile;  // absolute path, or "builtin:hello"
   std::vector<RecordedSource>
       sources;                        // the profile and what it extends, as they were at the start

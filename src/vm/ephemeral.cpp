@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+#include "vm/ephemeral.hpp"
+
+#include "core/error.hpp"
+#include "host/files.hpp"
+#include "host/lock.hpp"
+#include "host/paths.hpp"
+#include "vm/live.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <filesystem>
+#include <random>
+#include <string_view>
+
+#include <fcntl.h>
+
+namespace qlaunch {
+namespace {
+
+constexpr std::size_t longest_name = 64;
+
+std::string mark(const VmPaths& paths) {
+  return paths.data + "/ephemeral";
+}
+
+void tidy(const std::string& name) {
+  const auto paths = vm_paths(state_roots(), name);
+  // Held by whoever starts it.
+  FileLock lock(paths.data + "/lock");
+  if (!lock.try_lock()) return;
+  if (const auto live = read_live(name)) {
+    // A keeper removes all of it itself.
+    if (alive(live->qemu) || alive(live->keeper)) return;
+    for (const auto& helper : live->helpers) send_signal(helper.process, SIGKILL);
+    remove_ephemeral(live->plan.paths);
+  }
+  remove_ephemeral(paths);
+}
+
+}  // namespace
+
+std::string ephemeral_name(const std::string& base) {
+  // Neither vowels, which make words, nor what is mistaken for another.
+  constexpr std::string_view letters = "bcdfghjkmnpqrstvwxz23456789";
+  constexpr std::size_t length = 5;
+  std::random_device random;
+  std::uniform_int_distribution<std::size_t> any(0, letters.size() - 1);
+  auto name = base.substr(0, longest_name - length - 1) + '-';
+  for (std::size_t count = 0; count < length; ++count) name += letters[any(random)];
+  return name;
+}
+
+void mark_ephemeral(const VmPaths& paths) {
+  const UniqueFd file(open(mark(paths).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  if (!file) throw system_error("cannot write \"" + mark(paths) + '"', errno);
+}
+
+bool is_ephemeral(const VmPaths& paths) {
+  std::error_code ignored;
+  return std::filesystem::exists(mark(paths), ignored);
+}
+
+bool is_ephemeral(const std::string& name) {
+  return is_ephemeral(vm_paths(state_roots(), name));
+}
+
+void remove_ephemeral(const VmPaths& paths) {
+  remove_tree(paths.runtime);
+  remove_tree(paths.state);
+  // Last: with it goes the mark.
+  remove_tree(paths.data);
+}
+
+void tidy_ephemeral() {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(state_roots().data, ignored)) {
+    if (!std::filesystem::exists(entry.path() / "ephemeral", ignored)) continue;
+    try {
+      tidy(entry.path().filename().string());
+    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
+      // It is nobody's question now; the next command tries again.
+    }
+  }
+}
+
+}  // namespace qlaunch
