@@ -19,6 +19,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t lines_of_tail = 10;
+constexpr auto tidy_patience = std::chrono::seconds(15);
 
 /// Ends with its VM, however it ends.
 class Errand {
@@ -31,7 +32,12 @@ class Errand {
     progress_.done();
     if (!live_) return;
     try {
-      if (alive(live_->qemu)) kill_vm(live_->name);
+      if (alive(live_->qemu)) {
+        kill_vm(live_->name);
+      } else if (const auto keeper = open_pidfd(live_->keeper)) {
+        // It removes what there is.
+        wait_exit(keeper.get(), Clock::now() + tidy_patience);
+      }
     } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
       // It has ended by itself meanwhile.
     }
