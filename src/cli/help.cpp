@@ -43,7 +43,10 @@ std::string section(const Terminal& terminal, std::string_view heading, const Ro
 std::string usage_line(const CliCommand& command, const CLI::App& app) {
   std::string line = "qlaunch " + std::string(command.name) + " [OPTIONS]";
   for (const auto* option : app.get_options()) {
-    if (option->get_positional()) line += ' ' + positional_text(*option);
+    if (!option->get_positional()) continue;
+    const auto text = positional_text(*option);
+    // Its own options are not ours.
+    line += (text.starts_with("CMD") ? " -- " : " ") + text;
   }
   return line;
 }
