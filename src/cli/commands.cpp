@@ -6,18 +6,28 @@
 #include "cli/diff.hpp"
 #include "cli/doctor.hpp"
 #include "cli/edit.hpp"
+#include "cli/events.hpp"
+#include "cli/forward.hpp"
 #include "cli/init.hpp"
 #include "cli/keeper.hpp"
 #include "cli/kill.hpp"
 #include "cli/list.hpp"
 #include "cli/log.hpp"
+#include "cli/media.hpp"
+#include "cli/pause.hpp"
+#include "cli/qmp.hpp"
+#include "cli/reboot.hpp"
 #include "cli/reload.hpp"
 #include "cli/rename.hpp"
+#include "cli/reset.hpp"
+#include "cli/resume.hpp"
 #include "cli/run.hpp"
 #include "cli/schema.hpp"
+#include "cli/screenshot.hpp"
 #include "cli/shutdown.hpp"
 #include "cli/status.hpp"
 #include "cli/up.hpp"
+#include "cli/view.hpp"
 #include "cli/wait.hpp"
 
 #include <algorithm>
@@ -40,12 +50,21 @@ const std::vector<CliCommand>& commands() {
   constexpr std::string_view hidden;
   constexpr std::string_view run = "Run";
   constexpr std::string_view look = "Look";
+  constexpr std::string_view change = "Change while it runs";
   constexpr std::string_view prepare = "Profiles and host";
   static const std::vector<CliCommand> all{
       entry<UpOptions, add_up, up>("up", {"start"}, run, "PROFILE...",
                                    "start VMs and wait until they can be used"),
       entry<ShutdownOptions, add_shutdown, shutdown>("shutdown", {"stop", "down", "halt"}, run,
                                                      "VM...", "ask guests to power off, and wait"),
+      entry<RebootOptions, add_reboot, reboot>("reboot", {"restart"}, run, "VM...",
+                                               "have guests power off, and start them anew"),
+      entry<ResetOptions, add_reset, reset>("reset", {}, run, "VM...",
+                                            "restart guests at once, without asking them"),
+      entry<PauseOptions, add_pause, pause>("pause", {}, run, "VM...",
+                                            "stop guests in mid-step; their memory stays"),
+      entry<ResumeOptions, add_resume, resume>("resume", {"unpause"}, run, "VM...",
+                                               "let paused guests go on"),
       entry<KillOptions, add_kill, kill>("kill", {}, run, "VM...",
                                          "end VMs at once, without asking their guests"),
       entry<RunOptions, add_run, qlaunch::run>("run", {}, run, "PROFILE -- CMD...",
@@ -61,8 +80,19 @@ const std::vector<CliCommand>& commands() {
                                          "wait until a VM is ready, has stopped, says something"),
       entry<LogOptions, add_log, log>("log", {"logs"}, look, "VM [LOG]",
                                       "what a VM's serial port, QEMU or helpers have said"),
+      entry<EventsOptions, add_events, events>("events", {}, look, "VM",
+                                               "what has happened to a VM, and when"),
+      entry<ScreenshotOptions, add_screenshot, screenshot>("screenshot", {}, look, "VM FILE",
+                                                           "what a VM shows, as a PNG file"),
       entry<ConsoleOptions, add_console, console>(
           "console", {}, look, "VM", "the serial port on this terminal; Ctrl-] leaves"),
+      entry<ViewOptions, add_view, view>("view", {}, look, "VM", "a window on a VM's screen"),
+      entry<ForwardOptions, add_forward, forward>("forward", {}, change, "ACTION VM",
+                                                  "ports of a running VM: list, add, remove"),
+      entry<MediaOptions, add_media, media>("media", {}, change, "ACTION VM",
+                                            "CDs of a running VM: list, insert, eject"),
+      entry<QmpOptions, add_qmp, qmp_command>("qmp", {}, change, "VM [COMMAND]",
+                                              "speak QMP with a VM's QEMU"),
       entry<InitOptions, add_init, init>("init", {}, prepare, "[NAME]",
                                          "write a commented profile to start from"),
       entry<CheckOptions, add_check, check>("check", {"validate"}, prepare, "PROFILE...",
@@ -106,13 +136,11 @@ std::vector<std::string> command_words() {
 }
 
 std::string_view advice_for(std::string_view word) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 11> advice{{
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 9> advice{{
       {"destroy",
        "`qlaunch kill` ends a VM at once, `qlaunch shutdown` asks its guest to power off"},
       {"create", "`qlaunch init NAME` writes a profile, `qlaunch up NAME` makes a VM of it"},
       {"launch", "`qlaunch up PROFILE` starts a VM"},
-      {"restart", "`qlaunch shutdown VM` and then `qlaunch up VM`"},
-      {"reboot", "`qlaunch shutdown VM` and then `qlaunch up VM`"},
       {"ssh", "`qlaunch status VM` shows the port that is forwarded to the guest's ssh"},
       {"shell", "`qlaunch console VM` is the guest's serial port"},
       {"attach", "`qlaunch console VM` is the guest's serial port"},

@@ -6,6 +6,7 @@
 #include "vm/console.hpp"
 #include "vm/launch.hpp"
 #include "vm/live.hpp"
+#include "vm/raw_terminal.hpp"
 
 namespace qlaunch {
 
@@ -33,6 +34,7 @@ int console(const ConsoleOptions& options, Terminal& terminal) {
   }
   if (person && end == ConsoleEnd::detached) terminal.say("\n" + name + " goes on running\n");
   if (person && end == ConsoleEnd::vm_ended) terminal.say("\n" + name + " has ended\n");
+  if (end == ConsoleEnd::signal) return 128 + RawTerminal::signal();
   return 0;
 }
 

@@ -5,20 +5,9 @@
 #include "cli/options.hpp"
 #include "core/quote.hpp"
 #include "core/suggest.hpp"
-#include "host/files.hpp"
 #include "vm/catalog.hpp"
+#include "vm/follow.hpp"
 #include "vm/journal.hpp"
-#include "vm/live.hpp"
-
-#include <algorithm>
-#include <array>
-#include <cerrno>
-
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/inotify.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 namespace qlaunch {
 namespace {
@@ -51,67 +40,21 @@ LogFile find_log(const std::string& vm, const std::string& word) {
 class LogReader {
  public:
   LogReader(const LogFile& log, const Terminal& terminal)
-      : terminal_(terminal),
-        raw_(!terminal.out_is_terminal()),
-        file_(open(log.path.c_str(), O_RDONLY | O_CLOEXEC)) {
-    if (!file_) throw system_error("cannot read " + in_backticks(log.path), errno);
-  }
+      : terminal_(terminal), raw_(!terminal.out_is_terminal()), file_(log.path) {}
 
   void print_new() {
-    start_over_if_cut();
-    for (;;) {
-      const auto got = read(file_.get(), buffer_.data(), buffer_.size());
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) throw system_error("cannot read the log", errno);
-      if (got == 0) return;
-      const std::string_view bytes(buffer_.data(), static_cast<std::size_t>(got));
-      terminal_.print(raw_ ? std::string(bytes) : harmless_.feed(bytes));
-    }
+    for (auto bytes = file_.read_more(); !bytes.empty(); bytes = file_.read_more())
+      terminal_.print(raw_ ? bytes : harmless_.feed(bytes));
   }
 
   void finish() { terminal_.print(harmless_.finish()); }
 
  private:
-  /// A new start of the VM may begin the log anew.
-  void start_over_if_cut() {
-    struct stat status {};
-    const auto position = lseek(file_.get(), 0, SEEK_CUR);
-    if (fstat(file_.get(), &status) == 0 && status.st_size < position)
-      lseek(file_.get(), 0, SEEK_SET);
-  }
-
   const Terminal& terminal_;
   bool raw_;
-  UniqueFd file_;
+  GrowingFile file_;
   Harmless harmless_;
-  std::array<char, 65536> buffer_{};
 };
-
-/// Until QEMU ends; what it wrote last is read by the caller.
-void follow(LogReader& reader, const std::string& path, const LiveRecord& live) {
-  const UniqueFd watch(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  if (!watch || inotify_add_watch(watch.get(), path.c_str(), IN_MODIFY) < 0)
-    throw system_error("cannot follow " + in_backticks(path), errno);
-  const auto qemu = open_pidfd(live.qemu);
-  std::array<char, 4096> events{};
-  for (;;) {
-    // After the watch is there: nothing written in between is missed.
-    reader.print_new();
-    if (!qemu) return;
-    std::array<pollfd, 3> wanted{{{.fd = watch.get(), .events = POLLIN, .revents = 0},
-                                  {.fd = qemu.get(), .events = POLLIN, .revents = 0},
-                                  // Only errors: the reader of our output has gone.
-                                  {.fd = STDOUT_FILENO, .events = 0, .revents = 0}}};
-    if (poll(wanted.data(), wanted.size(), -1) < 0) {
-      if (errno == EINTR) continue;
-      throw system_error("cannot wait for the log", errno);
-    }
-    if (wanted[1].revents != 0) return;
-    if ((wanted[2].revents & (POLLERR | POLLHUP)) != 0) throw OutputClosed{};
-    while (read(watch.get(), events.data(), events.size()) > 0) {
-    }
-  }
-}
 
 }  // namespace
 
@@ -125,10 +68,10 @@ int log(const LogOptions& options, Terminal& terminal) {
   const auto name = find_vm(options.vm);
   const auto file = find_log(name, options.log);
   LogReader reader(file, terminal);
-  reader.print_new();
-  if (options.follow) {
-    const auto live = read_live(name);
-    if (live && alive(live->qemu)) follow(reader, file.path, *live);
+  const auto live = options.follow ? read_live(name) : std::nullopt;
+  if (live && alive(live->qemu)) {
+    follow_file(file.path, *live, [&] { reader.print_new(); });
+  } else {
     reader.print_new();
   }
   reader.finish();

@@ -25,9 +25,9 @@ Json or_null(const std::string& text) {
   return text.empty() ? Json() : Json(text);
 }
 
-Json forwards_json(const VmFacts& facts) {
+Json forwards_of(const std::vector<PlannedForward>& forwards) {
   Json out = Json::array();
-  for (const auto& [network, forward, where] : facts.forwards())
+  for (const auto& [network, forward, where] : forwards)
     out.push_back({{"network", network},
                    {"protocol", forward.protocol == Protocol::udp ? "udp" : "tcp"},
                    {"host_address", forward.host_address},
@@ -48,7 +48,7 @@ Json summary(const VmFacts& facts) {
   const auto* plan = facts.plan();
   out["cpus"] = plan != nullptr ? Json(plan->cpus) : Json();
   out["memory"] = plan != nullptr ? Json(plan->memory) : Json();
-  out["forwards"] = forwards_json(facts);
+  out["forwards"] = forwards_of(facts.forwards());
   out["ssh_port"] = facts.ssh() != nullptr ? Json(facts.ssh()->host_port) : Json();
   out["profile"] = facts.record ? or_null(facts.record->profile) : Json();
   out["needs_restart"] = status.needs_restart;
@@ -180,6 +180,10 @@ std::string status_value(const VmFacts& facts, const std::string& key) {
   }
   if (at->is_string()) return at->get<std::string>() + '\n';
   return at->dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+std::string forwards_json(const std::vector<PlannedForward>& forwards) {
+  return text_of(forwards_of(forwards));
 }
 
 std::string findings_json(const std::vector<Finding>& findings) {

@@ -22,6 +22,9 @@ std::string status_json(const std::vector<VmFacts>& vms);
 /// else is JSON; ended by a newline. Throws UsageError, with the keys there are, for others.
 std::string status_value(const VmFacts& facts, const std::string& key);
 
+/// An array of the objects that `forward` documents.
+std::string forwards_json(const std::vector<PlannedForward>& forwards);
+
 std::string findings_json(const std::vector<Finding>& findings);
 std::string diagnostics_json(const std::vector<Diagnostic>& diagnostics);
 

@@ -35,6 +35,7 @@ constexpr std::array packages{
     Package{"virtio-vga-gl", "qemu-system-modules-opengl", "qemu-device-display-virtio-vga-gl",
             "qemu-hw-display-virtio-vga-gl", "qemu"},
     Package{"usb-host", "qemu-system-common", "qemu-device-usb-host", "qemu-hw-usb-host", "qemu"},
+    Package{"vnc-viewer", "tigervnc-viewer", "tigervnc", "tigervnc", "tigervnc"},
     Package{"alsa", "qemu-system-common", "qemu-audio-alsa", "qemu-audio-alsa", "qemu"},
     Package{"pa", "qemu-system-gui", "qemu-audio-pa", "qemu-audio-pa", "qemu"},
     Package{"pipewire", "qemu-system-gui", "qemu-audio-pipewire", "qemu-audio-pipewire", "qemu"},

@@ -7,18 +7,16 @@
 #include "host/lock.hpp"
 #include "host/socket.hpp"
 #include "vm/live.hpp"
+#include "vm/raw_terminal.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
-#include <csignal>
 #include <string>
 #include <string_view>
 
 #include <poll.h>
 #include <sys/socket.h>
-#include <termios.h>
 #include <unistd.h>
 
 namespace qlaunch {
@@ -28,40 +26,6 @@ constexpr char leave_key = 0x1d;  // Ctrl-]
 // Without a terminal: how long the guest may stay silent after the last input.
 constexpr int quiet_milliseconds = 1000;
 constexpr std::size_t enough_pending = 65536;
-
-volatile std::sig_atomic_t asked_to_end = 0;
-
-/// A terminal that passes every key on, put back however this ends.
-class RawTerminal {
- public:
-  RawTerminal() {
-    if (isatty(STDIN_FILENO) == 0 || tcgetattr(STDIN_FILENO, &before_) != 0) return;
-    struct sigaction end {};
-    end.sa_handler = [](int) { asked_to_end = 1; };
-    for (std::size_t index = 0; index < signals.size(); ++index)
-      sigaction(signals[index], &end, &handlers_[index]);
-    termios raw = before_;
-    cfmakeraw(&raw);
-    raw_ = tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
-  }
-  ~RawTerminal() {
-    if (!raw_) return;
-    tcsetattr(STDIN_FILENO, TCSANOW, &before_);
-    for (std::size_t index = 0; index < signals.size(); ++index)
-      sigaction(signals[index], &handlers_[index], nullptr);
-  }
-  RawTerminal(const RawTerminal&) = delete;
-  RawTerminal& operator=(const RawTerminal&) = delete;
-
-  bool raw() const { return raw_; }
-
- private:
-  // A closed window or a `kill` must not leave the shell behind it in raw mode.
-  static constexpr std::array signals{SIGTERM, SIGHUP, SIGINT, SIGQUIT};
-  termios before_{};
-  std::array<struct sigaction, signals.size()> handlers_{};
-  bool raw_ = false;
-};
 
 /// Adds what can be read to `text`; false where nothing more comes.
 bool take(int from, std::string& text) {
@@ -80,13 +44,17 @@ bool pass_on(std::string& text, int port) {
   return true;
 }
 
-/// False where the reader of our output has gone.
-bool show(std::string_view text) {
+/// False where the reader of our output has gone, or a signal asks to end while it does not read.
+bool show(const RawTerminal& terminal, std::string_view text) {
+  constexpr std::size_t piece = 512;
   while (!text.empty()) {
-    const auto written = write(STDOUT_FILENO, text.data(), text.size());
+    pollfd out{STDOUT_FILENO, POLLOUT, 0};
+    terminal.wait(&out, 1, -1);
+    if (RawTerminal::signal() != 0) return false;
+    if (out.revents == 0) continue;
+    const auto written = write(STDOUT_FILENO, text.data(), std::min(text.size(), piece));
     if (written < 0 && errno == EPIPE) return false;
     if (written < 0 && errno != EINTR) throw system_error("cannot write the output", errno);
-    if (written < 0 && asked_to_end != 0) return false;
     if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
   }
   return true;
@@ -110,7 +78,6 @@ ConsoleEnd run_console(const std::string& name, const std::function<void()>& con
   }
   const auto port = connect_unix(serial->path);
   if (connected) connected();
-  asked_to_end = 0;
   const RawTerminal terminal;
   bool input = true;
   // For the guest, which may be paused or slow: Ctrl-] is to be heard all the same, so a terminal
@@ -122,15 +89,16 @@ ConsoleEnd run_console(const std::string& name, const std::function<void()>& con
     std::array<pollfd, 2> fds{
         {{port.get(), port_events, 0}, {input && room ? STDIN_FILENO : -1, POLLIN, 0}}};
     const bool waits = input || !pending.empty();
-    const int ready = poll(fds.data(), fds.size(), waits ? -1 : quiet_milliseconds);
-    if (asked_to_end != 0) return ConsoleEnd::detached;
+    const int ready = terminal.wait(fds.data(), fds.size(), waits ? -1 : quiet_milliseconds);
+    if (RawTerminal::signal() != 0) return ConsoleEnd::signal;
     if (ready < 0 && errno != EINTR) throw system_error("cannot wait", errno);
     if (ready == 0) return ConsoleEnd::input_ended;
     if (ready < 0) continue;
     if ((fds[0].revents & ~POLLOUT) != 0) {
       std::string said;
       if (!take(port.get(), said)) return ConsoleEnd::vm_ended;
-      if (!show(said)) return ConsoleEnd::detached;
+      if (!show(terminal, said))
+        return RawTerminal::signal() != 0 ? ConsoleEnd::signal : ConsoleEnd::detached;
     }
     bool leave = false;
     if (fds[1].revents != 0) {

@@ -7,7 +7,8 @@
 
 namespace qlaunch {
 
-enum class ConsoleEnd { detached, vm_ended, input_ended };
+/// `signal`: asked to end from outside, see RawTerminal::signal().
+enum class ConsoleEnd { detached, vm_ended, input_ended, signal };
 
 /// Copies between the terminal (or pipes) and the serial port until Ctrl-] or the VM's end.
 /// StateError where it does not run or has no serial port, Error where somebody else is on it.

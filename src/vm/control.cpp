@@ -9,6 +9,7 @@
 #include "vm/journal.hpp"
 #include "vm/keeper.hpp"
 #include "vm/live.hpp"
+#include "vm/power_off.hpp"
 #include "vm/record.hpp"
 
 #include <algorithm>
@@ -48,32 +49,23 @@ std::string after_the_end(const LiveRecord& live, std::string text) {
   return text;
 }
 
-void press_power_button(const LiveRecord& live, Clock::time_point deadline) {
-  // The keeper is still connected where nobody else can connect any more.
-  if (!unreachable(live).empty() && send_signal(live.keeper, press_signal)) return;
-  const auto rest = std::chrono::duration_cast<Duration>(deadline - Clock::now());
-  CommandSocket socket(live, std::clamp<Duration>(rest, std::chrono::seconds(1), press_again));
-  const auto state = socket.client().execute("query-status").at("status").get<std::string>();
-  if (state != "running") {
-    StateError error("VM " + in_backticks(live.name) + " is not running but in state " +
-                     in_backticks(state) + ": its guest cannot hear the power button");
-    error.help("`qlaunch shutdown --force " + shell_quote(live.name) + "` or `qlaunch kill " +
-               shell_quote(live.name) + "` ends it all the same");
-    throw error;
-  }
-  socket.client().execute("system_powerdown");
-}
-
 /// True where QEMU has ended by the deadline.
 bool power_down(const LiveRecord& live, int pidfd, Clock::time_point deadline) {
-  for (;;) {
+  for (bool first = true;; first = false) {
     try {
-      press_power_button(live, deadline);
+      if (ask_to_power_off(live, first, deadline) == Asked::off_long) {
+        // A `reboot` was killed half-way: the guest has done its part.
+        CommandSocket(live, quit_patience).client().quit();
+      }
     } catch (const qmp::Gone&) {
       // It is on its way out.
       return wait_exit(pidfd, deadline);
     } catch (const qmp::Refused&) {  // NOLINT(bugprone-empty-catch)
       // The next press may come at a better moment.
+    } catch (const TimeoutError&) {
+      // Another command holds the socket, and gives it back some time.
+      if (Clock::now() >= deadline) throw;
+      continue;
     }
     if (wait_exit(pidfd, std::min<Clock::time_point>(deadline, Clock::now() + press_again)))
       return true;

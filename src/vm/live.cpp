@@ -101,7 +101,7 @@ std::optional<LiveRecord> read_lasting(const std::string& name) {
 /// QEMU's word for its state to ours.
 VmState from_qemu(const std::string& word) {
   if (word == "running") return VmState::running;
-  if (word == "prelaunch" || word == "inmigrate") return VmState::starting;
+  if (word == "inmigrate") return VmState::starting;
   return VmState::paused;
 }
 

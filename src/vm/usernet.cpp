@@ -22,7 +22,22 @@ std::optional<std::uint16_t> port(const std::string& word) {
   return static_cast<std::uint16_t>(*number);
 }
 
+/// "net0" of "Hub -1 (net0):"; nothing for another line.
+std::optional<std::string> heading(const std::vector<std::string>& words) {
+  if (words.empty() || !words.back().starts_with('(') || !words.back().ends_with("):"))
+    return std::nullopt;
+  return words.back().substr(1, words.back().size() - 3);
+}
+
 }  // namespace
+
+std::vector<std::string> parse_usernet_networks(std::string_view text) {
+  std::vector<std::string> networks;
+  for (const auto& line : split(text, '\n')) {
+    if (auto network = heading(words_of(line))) networks.push_back(std::move(*network));
+  }
+  return networks;
+}
 
 std::vector<UsernetLine> parse_usernet(std::string_view text) {
   // Hub -1 (net0):
@@ -32,8 +47,8 @@ std::vector<UsernetLine> parse_usernet(std::string_view text) {
   std::string network;
   for (const auto& line : split(text, '\n')) {
     const auto words = words_of(line);
-    if (!words.empty() && words.back().starts_with('(') && words.back().ends_with("):")) {
-      network = words.back().substr(1, words.back().size() - 3);
+    if (auto name = heading(words)) {
+      network = std::move(*name);
       continue;
     }
     if (words.size() < 6) continue;

@@ -21,6 +21,9 @@ struct UsernetLine {
   std::uint16_t host_port = 0, guest_port = 0;
 };
 
+/// The netdevs of all user networks, in QEMU's order.
+std::vector<std::string> parse_usernet_networks(std::string_view text);
+
 std::vector<UsernetLine> parse_usernet(std::string_view text);
 
 }  // namespace qlaunch

@@ -69,13 +69,12 @@ int run_into(const test::Home& home, const std::string& words, const std::string
 
 }  // namespace
 
-TEST_CASE("cli: the overview fits a terminal of 80x24") {
+TEST_CASE("cli: the overview fits a terminal's width, and two screens") {
   const test::Home home;
   const auto text = home.run({"--help"}).out;
   CHECK(widest(text) <= 80);
-  // With the command line and the next prompt.
-  CHECK(split(text, '\n').size() - 1 <= 40);
-  CHECK(shown_commands(home).size() == 18);
+  CHECK(split(text, '\n').size() <= 60);
+  CHECK(shown_commands(home).size() >= 28);
 }
 
 TEST_CASE("cli: every manual has an example and exit codes, and fits") {
