@@ -10,11 +10,11 @@ usage() {
 usage: sh tests/run.sh [--quick | --asan] [--help]
 
 Installs what is missing (by apt-get; elsewhere it says what is missing), builds
-in build/, and runs the suites unit, golden, cli and system, then clang-format
+in build/, and runs the suites unit, golden, cli, system and fuzz, then clang-format
 and clang-tidy over the sources.
 
   --quick   only the suites unit and golden
-  --asan    the four suites, built with AddressSanitizer and
+  --asan    the same suites, built with AddressSanitizer and
             UndefinedBehaviorSanitizer in build-asan/
   --help    this text
 
@@ -24,7 +24,7 @@ END
 }
 
 build=build
-suites='unit golden cli system'
+suites='unit golden cli system fuzz'
 checks=yes
 sanitize=
 for argument in "$@"; do

@@ -2,30 +2,20 @@
 #include "qmp/agent.hpp"
 
 #include "channel.hpp"
-#include "qmp/framing.hpp"
+#include "qmp/agent_session.hpp"
+#include "qmp/guest.hpp"
 #include "socket.hpp"
-#include "wire.hpp"
 
-#include <cstdint>
 #include <optional>
 #include <random>
 #include <string>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
 namespace qmp {
 namespace {
 
 using nlohmann::json;
-
-// JSON never holds this byte. To the agent it ends whatever half a command came before; from the
-// agent it stands before the reply to guest-sync-delimited.
-constexpr char sentinel = '\xff';
-
-std::string command_text(std::string_view command, const json& arguments) {
-  return R"({"execute":)" + to_text(json(command)) + arguments_member(arguments) + "}\n";
-}
+using State = AgentSession::State;
 
 /// Not guessable by a guest that would like its stale replies believed.
 std::uint32_t fresh_id() {
@@ -38,59 +28,54 @@ std::uint32_t fresh_id() {
 class Agent::Impl {
  public:
   Impl(Fd fd, const AgentOptions& options, std::vector<Watch> watches)
-      : options_(options), channel_(std::move(fd), std::move(watches)), lines_(options.line_cap) {}
+      : options_(options),
+        channel_(std::move(fd), std::move(watches)),
+        session_(options.line_cap) {}
 
   void sync(Deadline deadline) {
-    synced_ = false;
-    const auto id = fresh_id();
-    // What an earlier command left unsent is dropped; the sentinel ends its first half.
-    out_ = sentinel + command_text("guest-sync-delimited", {{"id", id}});
-    for (;;) {
-      const auto line = read_line("guest-sync-delimited", deadline);
-      if (!line) {
-        throw Timeout(
-            "the guest agent does not answer: it may not be installed or running in the guest, "
-            "or another program holds its socket");
-      }
-      const auto mark = line->rfind(sentinel);
-      if (mark == std::string::npos) continue;
-      const auto reply = json::parse(line->substr(mark + 1), nullptr, false);
-      if (reply.is_object() && reply.contains("return") && reply["return"] == id) break;
+    session_.sync(fresh_id());
+    if (!await("guest-sync-delimited", deadline)) {
+      throw Timeout(
+          "the guest agent does not answer: it may not be installed or running in the guest, "
+          "or another program holds its socket");
     }
-    synced_ = true;
   }
 
   json execute(std::string_view command, const json& arguments, Deadline deadline) {
-    auto text = command_text(command, arguments);
-    if (!synced_) sync(deadline);
-    out_ = text;
-    // Until the reply is in, a failure leaves a reply under way that the next call must not take.
-    synced_ = false;
-    const auto line = read_line(command, deadline);
-    if (!line)
+    if (session_.state() != State::ready) sync(deadline);
+    session_.execute(command, arguments);
+    auto answer = await(command, deadline);
+    if (!answer) {
+      session_.give_up();
       throw Timeout("the guest agent did not answer `" + std::string(command) + "` in time");
-    auto reply = parse_object(*line);
-    if (const auto error = reply.find("error"); error != reply.end()) {
-      synced_ = true;
-      text.pop_back();
-      throw Refused(std::string(command), string_or(*error, "class", "GenericError"),
-                    string_or(*error, "desc", "no reason was given"), std::move(text));
     }
-    const auto value = reply.find("return");
-    if (value == reply.end())
-      throw Malformed("the guest agent's answer is neither value nor error");
-    synced_ = true;
-    return std::move(*value);
+    if (auto* value = std::get_if<AgentSession::Value>(&*answer)) return std::move(value->value);
+    auto& refusal = std::get<AgentSession::Refusal>(*answer);
+    throw Refused(refusal.command, refusal.error_class, refusal.desc, refusal.sent);
   }
 
   void send(std::string_view command, const json& arguments, Deadline deadline,
             std::chrono::milliseconds refusal_window) {
-    if (!synced_) sync(deadline);
+    if (session_.state() != State::ready) sync(deadline);
     try {
       execute(command, arguments, refusal_window);
     } catch (const Timeout&) {
-      if (!out_.empty()) throw;  // it was not even sent
-    } catch (const Gone&) {      // NOLINT(bugprone-empty-catch): the guest went down at once
+      if (!session_.outgoing().empty()) throw;
+    } catch (const Gone&) {  // NOLINT(bugprone-empty-catch): the guest went down at once
+    }
+  }
+
+  void run(GuestTask& task, Deadline deadline) {
+    try {
+      while (const auto step = task.next()) {
+        pause(step->pause, deadline);
+        task.reply(execute(step->command, step->arguments, deadline));
+      }
+    } catch (const Gone&) {
+      throw;
+    } catch (...) {
+      tidy(task);
+      throw;
     }
   }
 
@@ -100,36 +85,58 @@ class Agent::Impl {
  private:
   using Wake = Channel::Wake;
 
-  /// The next line that is not blank, nothing once the deadline has passed.
-  std::optional<std::string> read_line(std::string_view command, Deadline deadline) {
-    for (bool in_time = true;; in_time = pump(command, deadline)) {
-      if (!in_time) return std::nullopt;
-      while (const auto line = lines_.next()) {
-        if (!is_blank(*line)) return std::string(*line);
+  /// The answer to what was queued, nothing once the deadline has passed.
+  std::optional<AgentSession::Answer> await(std::string_view command, Deadline deadline) {
+    for (;;) {
+      if (auto answer = session_.next()) {
+        if (auto* broken = std::get_if<AgentSession::Broken>(&*answer)) {
+          throw Malformed(broken->cause);
+        }
+        return answer;
       }
-      if (lines_.too_long()) {
-        lines_ = LineBuffer(options_.line_cap);
-        throw Malformed("the guest agent sent a message longer than the limit");
+      if (!session_.outgoing().empty()) session_.sent(channel_.send(session_.outgoing()));
+      if (deadline.passed()) return std::nullopt;
+      switch (channel_.wait(!session_.outgoing().empty(), deadline)) {
+        case Wake::input:
+          session_.feed(channel_.receive());
+          if (channel_.ended()) gone(command);
+          break;
+        case Wake::watch:
+          gone(command);
+        case Wake::output:
+          break;
+        case Wake::timeout:
+          return std::nullopt;
       }
     }
   }
 
-  bool pump(std::string_view command, Deadline deadline) {
-    if (!out_.empty()) out_.erase(0, channel_.send(out_));
-    if (deadline.passed()) return false;
-    switch (channel_.wait(!out_.empty(), deadline)) {
-      case Wake::input:
-        lines_.feed(channel_.receive());
-        if (channel_.ended()) gone(command);
-        break;
-      case Wake::watch:
-        gone(command);
-      case Wake::output:
-        break;
-      case Wake::timeout:
-        return false;
+  /// Waits without anything being under way; what comes in the meantime is nobody's.
+  void pause(std::chrono::milliseconds length, Deadline deadline) {
+    const Deadline end = std::min(Deadline(length).at(), deadline.at());
+    while (!end.passed()) {
+      switch (channel_.wait(false, end)) {
+        case Wake::input:
+          session_.feed(channel_.receive());
+          if (channel_.ended()) gone("the rest");
+          break;
+        case Wake::watch:
+          gone("the rest");
+        default:
+          break;
+      }
     }
-    return true;
+  }
+
+  /// After a failure in the middle: what the task left open in the guest is closed if that is
+  /// possible at all.
+  void tidy(GuestTask& task) {
+    const auto step = task.abandon();
+    if (!step) return;
+    try {
+      execute(step->command, step->arguments, options_.reply);
+    } catch (const Error&) {  // NOLINT(bugprone-empty-catch): the first failure is the one to tell
+    }
   }
 
   [[noreturn]] void gone(std::string_view command) {
@@ -141,9 +148,7 @@ class Agent::Impl {
 
   AgentOptions options_;
   Channel channel_;
-  LineBuffer lines_;
-  std::string out_;
-  bool synced_ = false;
+  AgentSession session_;
 };
 
 Agent::Agent(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -190,6 +195,30 @@ json Agent::execute(std::string_view command, const json& arguments, Deadline de
 void Agent::send(std::string_view command, const json& arguments, Deadline deadline,
                  std::chrono::milliseconds refusal_window) {
   impl_->send(command, arguments, deadline, refusal_window);
+}
+
+ExecResult Agent::exec(const ExecRequest& request, Deadline deadline) {
+  ExecTask task(request);
+  impl_->run(task, deadline);
+  return task.result();
+}
+
+void Agent::read_file(std::string_view path, const FileSink& sink, Deadline deadline) {
+  ReadTask task(path, sink);
+  impl_->run(task, deadline);
+}
+
+void Agent::write_file(std::string_view path, const FileSource& source, Deadline deadline,
+                       std::string_view mode) {
+  WriteTask task(path, source, mode);
+  impl_->run(task, deadline);
+}
+
+void Agent::shutdown(GuestShutdown how) {
+  const char* mode = how == GuestShutdown::reboot ? "reboot"
+                     : how == GuestShutdown::halt ? "halt"
+                                                  : "powerdown";
+  send("guest-shutdown", {{"mode", mode}}, impl_->options().reply, std::chrono::milliseconds(500));
 }
 
 int Agent::fd() const {

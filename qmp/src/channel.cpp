@@ -40,20 +40,12 @@ Channel::Wake Channel::wait(bool want_output, Deadline deadline) {
   }
 }
 
-std::size_t Channel::send(std::string_view bytes) {
+std::size_t Channel::send(std::string_view bytes, const std::vector<int>& fds) {
   std::size_t done = 0;
   while (done < bytes.size()) {
-    const auto n =
-        ::send(fd_.get(), bytes.data() + done, bytes.size() - done, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n >= 0) {
-      done += static_cast<std::size_t>(n);
-    } else if (errno == EAGAIN) {
-      break;
-    } else if (errno == EPIPE || errno == ECONNRESET) {
-      return bytes.size();
-    } else if (errno != EINTR) {
-      throw std::system_error(errno, std::generic_category(), "send");
-    }
+    const auto n = send_some(fd_.get(), bytes.substr(done), done == 0 ? fds : std::vector<int>());
+    if (n == 0) break;
+    done += n;
   }
   return done;
 }

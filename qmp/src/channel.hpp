@@ -27,7 +27,8 @@ class Channel {
 
   /// How much was taken without waiting. To a peer that is gone everything "is sent": the end
   /// shows when reading, after what the peer still had to say.
-  std::size_t send(std::string_view bytes);
+  /// Descriptors go along with the first byte.
+  std::size_t send(std::string_view bytes, const std::vector<int>& fds = {});
 
   /// What was there, empty if nothing. At the end ended() is true; the view lives until next time.
   std::string_view receive();

@@ -3,11 +3,13 @@
 
 #include "client_core.hpp"
 #include "closed.hpp"
+#include "job_tracker.hpp"
 #include "socket.hpp"
 
 #include <algorithm>
 #include <utility>
 
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -31,17 +33,16 @@ awaitable<json> result_of(std::shared_ptr<ClientCore> core, std::shared_ptr<Call
     if (!call->settled()) {
       core->forget(*call);
       if (error) throw boost::system::system_error(error);  // the waiting itself was cancelled
-      throw Timeout("`" + call->command + "` was not answered in time");
+      throw Timeout(too_late(call->command, core->complaint()));
     }
   }
   if (call->failure) std::rethrow_exception(call->failure);
   co_return std::move(*call->value);
 }
 
-awaitable<std::string> text_of(awaitable<json> reply) {
+awaitable<std::string> text_of(std::string line, awaitable<json> reply, HumanReply expected) {
   const json value = co_await std::move(reply);
-  if (!value.is_string()) throw Malformed("the human monitor's answer is not text");
-  co_return value.get<std::string>();
+  co_return human_text(line, value, expected);
 }
 
 awaitable<void> end_of(awaitable<json> reply) {
@@ -69,6 +70,58 @@ awaitable<std::optional<Event>> event_of(std::shared_ptr<EventQueue> queue, Dead
   }
 }
 
+Client::Socket socket_of(const asio::any_io_executor& executor, Fd fd) {
+  Client::Socket socket(executor);
+  socket.assign(asio::local::stream_protocol(), fd.get());
+  fd.release();
+  return socket;
+}
+
+/// What an awaited part of a job threw because the job's own coroutine was cancelled. From then on
+/// this coroutine cannot be cancelled: it has to see to the end of the job.
+bool was_cancelled(const boost::system::system_error& problem) {
+  return problem.code() == asio::error::operation_aborted;
+}
+
+awaitable<void> follow_job(std::shared_ptr<ClientCore> core, std::shared_ptr<EventQueue> events,
+                           std::shared_ptr<JobTracker> job, awaitable<json> start) {
+  std::exception_ptr cancelled;
+  try {
+    co_await std::move(start);
+  } catch (const boost::system::system_error& problem) {
+    if (!was_cancelled(problem)) throw;
+    cancelled = std::current_exception();
+  }
+  for (;;) {
+    if (cancelled) {
+      co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+      job->cancel(std::exchange(cancelled, nullptr));
+    }
+    while (const auto event = events->pop()) job->on_event(*event);
+    if (job->done()) co_return job->result();
+    try {
+      if (const auto next = job->command()) {
+        bool refused = false;
+        json reply;
+        try {
+          reply = co_await result_of(core, core->issue(next->name, next->arguments),
+                                     core->options().reply);
+        } catch (const Refused&) {
+          refused = true;
+        }
+        refused ? job->refused() : job->replied(reply);
+      } else if (const auto event = co_await event_of(events, job->wake())) {
+        job->on_event(*event);
+      } else {
+        job->tick();
+      }
+    } catch (const boost::system::system_error& problem) {
+      if (!was_cancelled(problem)) throw;
+      cancelled = std::current_exception();
+    }
+  }
+}
+
 }  // namespace
 
 awaitable<std::optional<Event>> Subscription::next_event(Deadline deadline) {
@@ -84,22 +137,54 @@ std::uint64_t Subscription::lost() const {
 
 awaitable<Client> Client::connect(std::filesystem::path path, Options options) {
   const Deadline deadline = options.greeting;
+  const auto executor = co_await asio::this_coro::executor;
   // Asio takes the EAGAIN of a full listener's queue for a connection under way, and then for a
-  // connection; so this one is made by hand. It does not wait: the thread has other work.
-  Fd fd = connect_unix(path, Deadline::Clock::now());
-  Socket socket(co_await asio::this_coro::executor);
-  socket.assign(asio::local::stream_protocol(), fd.get());
-  fd.release();
-  options.greeting = std::chrono::ceil<std::chrono::milliseconds>(
-      std::max(deadline.at() - Deadline::Clock::now(), Deadline::Clock::duration::zero()));
-  co_return co_await adopt(std::move(socket), options);
+  // connection; so this one is made by hand. Nothing tells when there is room: it is tried again.
+  auto fd = try_connect_unix(path);
+  std::chrono::milliseconds pause{1};
+  while (!fd) {
+    if (deadline.passed()) throw Busy(queue_full(path));
+    asio::steady_timer timer(executor, std::min(deadline.at(), Deadline::Clock::now() + pause));
+    co_await timer.async_wait(asio::use_awaitable);
+    pause = std::min(2 * pause, std::chrono::milliseconds{20});
+    fd = try_connect_unix(path);
+  }
+  co_return co_await negotiate(socket_of(executor, std::move(*fd)), std::move(options), deadline);
+}
+
+awaitable<Client> Client::accept(int listener, Options options) {
+  const Deadline deadline = options.greeting;
+  const auto executor = co_await asio::this_coro::executor;
+  prepare(listener);
+  const auto waiting =
+      std::make_shared<asio::posix::stream_descriptor>(executor, duplicate(listener).release());
+  asio::steady_timer timer(executor, deadline.at());
+  timer.async_wait([waiting](const boost::system::error_code& error) {
+    if (!error) waiting->cancel();
+  });
+  for (;;) {
+    if (auto fd = try_accept_unix(listener)) {
+      timer.cancel();
+      co_return co_await negotiate(socket_of(executor, std::move(*fd)), std::move(options),
+                                   deadline);
+    }
+    boost::system::error_code error;
+    co_await waiting->async_wait(asio::posix::stream_descriptor::wait_read,
+                                 asio::redirect_error(asio::use_awaitable, error));
+    if (error && deadline.passed()) throw Timeout(nobody_connected());
+    if (error) throw boost::system::system_error(error);
+  }
 }
 
 awaitable<Client> Client::adopt(Socket socket, Options options) {
   prepare(socket.native_handle());
+  const Deadline deadline = options.greeting;
+  return negotiate(std::move(socket), std::move(options), deadline);
+}
+
+awaitable<Client> Client::negotiate(Socket socket, Options options, Deadline deadline) {
   Client client(std::make_shared<ClientCore>(std::move(socket), options));
   auto& core = *client.core_;
-  const Deadline deadline = options.greeting;
   core.opening().expires_at(deadline.at());
   core.start();
   const auto& session = core.session();
@@ -131,9 +216,33 @@ awaitable<json> Client::execute(std::string_view command, const json& arguments,
                    deadline.value_or(core_->options().reply));
 }
 
-awaitable<std::string> Client::human_monitor(std::string_view line,
+awaitable<json> Client::execute_oob(std::string_view command, const json& arguments,
+                                    std::optional<Deadline> deadline) {
+  return result_of(core_, core_->issue(command, arguments, Session::Band::out),
+                   deadline.value_or(core_->options().reply));
+}
+
+awaitable<json> Client::execute_with_fds(std::string_view command, const json& arguments,
+                                         const std::vector<int>& fds,
+                                         std::optional<Deadline> deadline) {
+  return result_of(core_, core_->issue(command, arguments, Session::Band::in, fds),
+                   deadline.value_or(core_->options().reply));
+}
+
+awaitable<std::string> Client::human_monitor(std::string_view line, HumanReply expected,
                                              std::optional<Deadline> deadline) {
-  return text_of(execute("human-monitor-command", json{{"command-line", line}}, deadline));
+  return text_of(std::string(line),
+                 execute("human-monitor-command", json{{"command-line", line}}, deadline),
+                 expected);
+}
+
+awaitable<void> Client::run_job(std::string_view command, const json& arguments,
+                                JobOptions options) {
+  const auto start = options.start;
+  auto job = std::make_shared<JobTracker>(arguments, std::move(options));
+  auto events = core_->subscribe([job](const Event& event) { return job->concerns(event); },
+                                 core_->options().event_capacity);
+  return follow_job(core_, std::move(events), std::move(job), execute(command, arguments, start));
 }
 
 awaitable<void> Client::quit(std::optional<Deadline> deadline) {
@@ -141,19 +250,21 @@ awaitable<void> Client::quit(std::optional<Deadline> deadline) {
 }
 
 Subscription Client::subscribe(std::vector<std::string> names) {
-  return subscribe_if([names = std::move(names)](std::string_view name) {
-    return names.empty() || std::find(names.begin(), names.end(), name) != names.end();
+  return subscribe_if([names = std::move(names)](const Event& event) {
+    return names.empty() || std::find(names.begin(), names.end(), event.name) != names.end();
   });
 }
 
-Subscription Client::subscribe_if(std::function<bool(std::string_view)> wanted,
-                                  std::size_t capacity) {
+Subscription Client::subscribe_if(std::function<bool(const Event&)> wanted, std::size_t capacity) {
   return Subscription(core_->subscribe(std::move(wanted),
                                        capacity != 0 ? capacity : core_->options().event_capacity));
 }
 
 const Greeting& Client::greeting() const {
   return core_->greeting();
+}
+bool Client::oob_enabled() const {
+  return core_->session().oob_enabled();
 }
 bool Client::is_open() const {
   return !core_->session().closed();

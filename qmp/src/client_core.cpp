@@ -30,13 +30,19 @@ void ClientCore::start() {
       asio::detached);
 }
 
-std::shared_ptr<Call> ClientCore::issue(std::string_view command, const nlohmann::json& arguments) {
+std::shared_ptr<Call> ClientCore::issue(std::string_view command, const nlohmann::json& arguments,
+                                        Session::Band band, const std::vector<int>& fds) {
   auto call = std::make_shared<Call>(socket_.get_executor(), command);
   if (session_.closed()) {
     call->failure = unanswered(*session_.closed(), command);
     return call;
   }
-  call->id = session_.execute(command, arguments);
+  std::vector<int> numbers;
+  for (const int fd : fds) {
+    call->passed.push_back(duplicate(fd));
+    numbers.push_back(call->passed.back().get());
+  }
+  call->id = session_.execute(command, arguments, band, std::move(numbers));
   calls_.emplace(call->id, call);
   flush();
   return call;
@@ -98,14 +104,24 @@ asio::awaitable<void> ClientCore::read_all() {
   announce_end();
 }
 
+bool ClientCore::send_all() {
+  for (auto text = session_.outgoing(); !text.empty(); text = session_.outgoing()) {
+    std::size_t size = 0;
+    try {
+      size = send_some(socket_.native_handle(), text, session_.outgoing_fds());
+    } catch (const std::system_error& problem) {
+      finish({Closed::Kind::gone, problem.code().message()});
+      return true;
+    }
+    if (size == 0) return false;
+    session_.sent(size);
+  }
+  return true;
+}
+
 void ClientCore::flush() {
-  if (writing_ || session_.outgoing().empty()) return;
   // Nearly always everything fits the socket's buffer, and no coroutine is needed.
-  boost::system::error_code error;
-  socket_.non_blocking(true, error);
-  const auto text = session_.outgoing();
-  session_.sent(socket_.write_some(asio::buffer(text.data(), text.size()), error));
-  if (session_.outgoing().empty()) return;
+  if (writing_ || send_all()) return;
   writing_ = true;
   asio::co_spawn(
       socket_.get_executor(), [self = shared_from_this()] { return self->write_all(); },
@@ -114,19 +130,11 @@ void ClientCore::flush() {
 
 asio::awaitable<void> ClientCore::write_all() {
   const auto self = shared_from_this();
-  while (!session_.outgoing().empty()) {
-    boost::system::error_code error;
+  boost::system::error_code error;
+  do {
     co_await socket_.async_wait(Socket::wait_write,
                                 asio::redirect_error(asio::use_awaitable, error));
-    const auto text = session_.outgoing();  // more may have been queued, or all given up
-    if (text.empty()) break;
-    std::size_t size = 0;
-    if (!error) size = socket_.write_some(asio::buffer(text.data(), text.size()), error);
-    if (error == asio::error::would_block) error = {};
-    // To a peer that is gone everything counts as sent: the reader finds the end, after the peer's
-    // last words.
-    session_.sent(error ? text.size() : size);
-  }
+  } while (!error && !send_all());  // more may have been queued, or all given up
   writing_ = false;
 }
 
@@ -142,6 +150,7 @@ void ClientCore::dispatch(Message& message) {
       if (const auto queue = weak.lock()) queue->push(*event);
     }
   } else if (auto* reply = std::get_if<Reply>(&message)) {
+    complaint_.clear();
     settle(reply->id, std::move(reply->value), nullptr);
   } else if (auto* refusal = std::get_if<Refusal>(&message)) {
     settle(refusal->id, std::nullopt,
@@ -152,7 +161,7 @@ void ClientCore::dispatch(Message& message) {
   } else if (std::holds_alternative<Ready>(message)) {
     opening_.cancel();
   } else if (auto* complaint = std::get_if<Complaint>(&message)) {
-    session_.close(unreadable(*complaint));
+    complaint_ = complaint->desc;
   }
 }
 
@@ -162,6 +171,7 @@ void ClientCore::settle(Id id, std::optional<nlohmann::json> value, std::excepti
   auto& call = *node.mapped();
   call.value = std::move(value);
   call.failure = std::move(failure);
+  call.passed.clear();
   call.timer.cancel();
 }
 

@@ -6,6 +6,7 @@
 #include "event_queue.hpp"
 #include "qmp/options.hpp"
 #include "qmp/session.hpp"
+#include "socket.hpp"
 
 #include <array>
 #include <exception>
@@ -29,6 +30,7 @@ struct Call {
   boost::asio::steady_timer timer;
   std::string command;
   Id id = 0;
+  std::vector<Fd> passed;  // open until they are sent for certain
   std::optional<nlohmann::json> value;
   std::exception_ptr failure;
 
@@ -44,7 +46,9 @@ class ClientCore : public std::enable_shared_from_this<ClientCore> {
   /// Starts the reader; it keeps the core alive until the connection is over.
   void start();
 
-  std::shared_ptr<Call> issue(std::string_view command, const nlohmann::json& arguments);
+  std::shared_ptr<Call> issue(std::string_view command, const nlohmann::json& arguments,
+                              Session::Band band = Session::Band::in,
+                              const std::vector<int>& fds = {});
   void forget(const Call& call);
   std::shared_ptr<EventQueue> subscribe(EventQueue::Wanted wanted, std::size_t capacity);
 
@@ -54,6 +58,8 @@ class ClientCore : public std::enable_shared_from_this<ClientCore> {
   [[nodiscard]] const Options& options() const { return options_; }
   [[nodiscard]] const Session& session() const { return session_; }
   [[nodiscard]] const Greeting& greeting() const { return greeting_; }
+  /// What the peer could not read since it last answered something.
+  [[nodiscard]] const std::string& complaint() const { return complaint_; }
   Socket& socket() { return socket_; }
   /// Cancelled once the conversation is ready, or over.
   boost::asio::steady_timer& opening() { return opening_; }
@@ -62,6 +68,7 @@ class ClientCore : public std::enable_shared_from_this<ClientCore> {
   boost::asio::awaitable<void> read_all();
   boost::asio::awaitable<void> write_all();
   void flush();
+  bool send_all();
   void drain();
   void dispatch(Message& message);
   void settle(Id id, std::optional<nlohmann::json> value, std::exception_ptr failure);
@@ -71,6 +78,7 @@ class ClientCore : public std::enable_shared_from_this<ClientCore> {
   Options options_;
   Session session_;
   Greeting greeting_;
+  std::string complaint_;
   boost::asio::steady_timer opening_;
   std::unordered_map<Id, std::shared_ptr<Call>> calls_;
   std::vector<std::weak_ptr<EventQueue>> queues_;

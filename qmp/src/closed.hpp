@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
-// The exception that tells a waiter why the conversation is over.
-// Does not decide whether it is over: the session does.
+// What both clients tell who waits: that the conversation is over, that nothing came, that the
+// human monitor's text is an error. Does not decide whether it is over: the session does.
 #pragma once
 
 #include "qmp/message.hpp"
+#include "qmp/options.hpp"
 
 #include <exception>
+#include <string>
 #include <string_view>
 
 namespace qmp {
@@ -16,8 +18,10 @@ std::exception_ptr closed_error(const Closed& closed, std::string_view waiting_f
 /// The same for a command by its name.
 std::exception_ptr unanswered(const Closed& closed, std::string_view command);
 
-/// What a conversation ends with after the peer could not read a command. Which one is not known,
-/// and a single bad input can bring several complaints, so no later reply can be trusted either.
-Closed unreadable(const Complaint& complaint);
+/// What a command is told that got no answer, with what the peer complained of in the meantime.
+std::string too_late(std::string_view command, const std::string& complaint);
+
+/// The human monitor's text for `line`, or Refused where it is an error.
+std::string human_text(std::string_view line, const nlohmann::json& reply, HumanReply expected);
 
 }  // namespace qmp

@@ -10,7 +10,6 @@
 #include <deque>
 #include <functional>
 #include <optional>
-#include <string_view>
 #include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -21,13 +20,13 @@ namespace qmp {
 class EventQueue {
  public:
   using Timer = boost::asio::steady_timer;
-  using Wanted = std::function<bool(std::string_view)>;
+  using Wanted = std::function<bool(const Event&)>;
 
   EventQueue(boost::asio::any_io_executor executor, Wanted wanted, std::size_t capacity)
       : executor_(std::move(executor)), wanted_(std::move(wanted)), capacity_(capacity) {}
 
   void push(const Event& event) {
-    if (!wanted_(event.name)) return;
+    if (!wanted_(event)) return;
     if (events_.size() >= capacity_) {
       events_.pop_front();
       ++lost_;

@@ -2,10 +2,17 @@
 #include "qmp/framing.hpp"
 
 namespace qmp {
+namespace {
+
+// A long message is rare: what it took is given back, an ordinary message's room is kept.
+constexpr std::size_t kept_room = std::size_t{1} << 20;
+
+}  // namespace
 
 void LineBuffer::feed(std::string_view bytes) {
   // Moving the rest down costs something only when it is the smaller part.
   if (head_ == data_.size()) {
+    if (data_.capacity() > kept_room) data_ = std::string();
     data_.clear();
     scan_ = head_ = 0;
   } else if (head_ > data_.size() / 2) {
@@ -36,6 +43,7 @@ std::optional<std::string_view> LineBuffer::next() {
 void LineBuffer::clear() {
   data_.clear();
   head_ = scan_ = 0;
+  too_long_ = false;
 }
 
 }  // namespace qmp

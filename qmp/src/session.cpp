@@ -1,35 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "qmp/session.hpp"
 
+#include "envelope.hpp"
 #include "qmp/error.hpp"
 #include "wire.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <stdexcept>
 #include <utility>
 
 namespace qmp {
-namespace {
 
 using nlohmann::json;
-
-std::int64_t integer_or_zero(const json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_number_integer() ? found->get<std::int64_t>() : 0;
-}
-
-std::chrono::system_clock::time_point timestamp(const json& message) {
-  const auto found = message.find("timestamp");
-  if (found == message.end() || !found->is_object()) return {};
-  // QEMU says -1 when its clock failed.
-  const auto seconds = std::max<std::int64_t>(integer_or_zero(*found, "seconds"), 0);
-  const auto micros = std::max<std::int64_t>(integer_or_zero(*found, "microseconds"), 0);
-  constexpr std::int64_t far = 1LL << 33;  // past the year 2200, and safe to multiply
-  return std::chrono::system_clock::time_point(std::chrono::seconds(std::min(seconds, far)) +
-                                               std::chrono::microseconds(std::min(micros, far)));
-}
-
-}  // namespace
 
 void Session::feed(std::string_view bytes) {
   if (!closed_ && !end_) lines_.feed(bytes);
@@ -46,7 +29,6 @@ void Session::close(Closed why) {
   closed_ = std::move(why);
   state_ = State::closed;
   lines_.clear();
-  held_.clear();
   out_.clear();
   out_head_ = 0;
   in_flight_.clear();
@@ -81,31 +63,70 @@ std::optional<Message> Session::next() {
   return std::nullopt;
 }
 
-Id Session::execute(std::string_view command, const json& arguments, Band band) {
+Id Session::execute(std::string_view command, const json& arguments, Band band,
+                    std::vector<int> fds) {
   if (closed_) throw std::logic_error("the conversation is closed");
   if (band == Band::out && !oob_enabled_) {
     throw std::logic_error("out-of-band execution was not negotiated");
   }
-  std::string text = band == Band::out ? R"({"exec-oob":)" : R"({"execute":)";
-  text += to_text(json(command)) + arguments_member(arguments);
+  auto text = command_text(band == Band::out ? "exec-oob" : "execute", command, arguments);
   const Id id = ++last_id_;
   // No line end: QEMU reads a byte per pass of its main loop, and needs none.
-  text += R"(,"id":)" + std::to_string(id) + "}";
-  (state_ == State::greeting ? held_ : out_) += text;
-  in_flight_.emplace(id, Command{std::string(command), std::move(text)});
+  text += R"(,"id":)";
+  text += std::to_string(id);
+  text += '}';
+  queue(text, std::move(fds), id, band);
+  in_flight_.emplace(id, Command{std::string(command), std::move(text), band});
   return id;
 }
 
+void Session::queue(std::string_view text, std::vector<int> fds, Id id, Band band) {
+  if (!fds.empty()) {
+    out_.push_back({std::string(text), std::move(fds), id});
+  } else if (band == Band::out && held()) {
+    out_.insert(out_.begin(), Parcel{std::string(text), {}, id});
+  } else if (out_.empty() || !out_.back().fds.empty()) {
+    out_.push_back({std::string(text), {}, id});
+  } else {
+    out_.back().text += text;
+  }
+}
+
+void Session::forget(Id id) {
+  if (in_flight_.erase(id) == 0) return;
+  const auto parcel = std::find_if(out_.begin(), out_.end(), [id](const Parcel& candidate) {
+    return candidate.id == id && !candidate.fds.empty();
+  });
+  // What was not sent at all needs not be, and its descriptors may be closed now.
+  if (parcel != out_.end() && (parcel != out_.begin() || out_head_ == 0)) {
+    out_.erase(parcel);
+  } else {
+    forgotten_ = std::max(forgotten_, id);
+  }
+}
+
+bool Session::held() const {
+  return !out_.empty() && out_head_ == 0 && !out_.front().fds.empty() && passing_ != 0;
+}
+
 std::string_view Session::outgoing() const {
-  return std::string_view(out_).substr(out_head_);
+  if (state_ == State::greeting || out_.empty() || held()) return {};
+  return std::string_view(out_.front().text).substr(out_head_);
+}
+
+const std::vector<int>& Session::outgoing_fds() const {
+  static const std::vector<int> none;
+  return outgoing().empty() || out_head_ != 0 ? none : out_.front().fds;
 }
 
 void Session::sent(std::size_t bytes) {
-  out_head_ += std::min(bytes, out_.size() - out_head_);
-  if (out_head_ == out_.size()) {
-    out_.clear();
-    out_head_ = 0;
-  }
+  if (bytes == 0 || out_.empty()) return;
+  auto& parcel = out_.front();
+  if (out_head_ == 0 && !parcel.fds.empty()) passing_ = parcel.id;
+  out_head_ += std::min(bytes, parcel.text.size() - out_head_);
+  if (out_head_ != parcel.text.size()) return;
+  out_.erase(out_.begin());
+  out_head_ = 0;
 }
 
 std::optional<Message> Session::malformed(std::string cause) {
@@ -114,28 +135,28 @@ std::optional<Message> Session::malformed(std::string cause) {
 }
 
 std::optional<Message> Session::interpret(std::string_view line) {
-  json message;
+  Envelope message;
   try {
-    message = parse_object(line);
+    message = read_envelope(line);
   } catch (const Malformed& problem) {
     return malformed(problem.what());
   }
   if (state_ == State::greeting) return greeting(message);
-  if (message.contains("return")) return reply(message);
-  if (message.contains("error")) return refusal(message);
-  if (message.contains("event")) return event(message);
-  if (message.contains("QMP")) return malformed("the peer sent a second greeting");
+  if (message.has_return) return reply(message);
+  if (message.has_error) return refusal(message);
+  if (message.has_event) return event(message);
+  if (message.has_greeting) return malformed("the peer sent a second greeting");
   return malformed("the peer sent an object that is neither reply nor event");
 }
 
-std::optional<Message> Session::greeting(const json& message) {
-  const auto found = message.find("QMP");
-  if (found == message.end() || !found->is_object()) {
+std::optional<Message> Session::greeting(const Envelope& message) {
+  if (!message.has_greeting || !message.greeting.is_object()) {
     return malformed("the peer did not begin with a QMP greeting");
   }
+  const auto& body = message.greeting;
   Greeting result;
-  result.version = found->value("version", json());
-  if (const auto list = found->find("capabilities"); list != found->end() && list->is_array()) {
+  result.version = body.value("version", json());
+  if (const auto list = body.find("capabilities"); list != body.end() && list->is_array()) {
     for (const auto& entry : *list) {
       if (entry.is_string()) result.capabilities.push_back(entry.get<std::string>());
     }
@@ -143,54 +164,76 @@ std::optional<Message> Session::greeting(const json& message) {
   const auto& offered = result.capabilities;
   asked_oob_ = want_oob_ && std::find(offered.begin(), offered.end(), "oob") != offered.end();
 
+  auto waiting = std::exchange(out_, {});
   state_ = State::negotiating;
   negotiation_ =
       execute("qmp_capabilities", asked_oob_ ? json{{"enable", json::array({"oob"})}} : json());
-  out_ += std::exchange(held_, {});
+  std::move(waiting.begin(), waiting.end(), std::back_inserter(out_));
   return result;
 }
 
-std::optional<Session::Command> Session::take(const json& message, Id& id) {
-  const auto found = message.find("id");
+std::optional<Session::Command> Session::take(const Envelope& message) {
   // Ids of other kinds and sizes are not ours: we count up from 1.
-  if (found != message.end() && found->is_number_unsigned()) {
-    id = found->get<Id>();
-    if (auto node = in_flight_.extract(id)) return std::move(node.mapped());
+  const auto id = message.id;
+  if (message.id_kind == Envelope::IdKind::number && id != 0 && id <= last_id_) {
+    auto node = in_flight_.extract(id);
+    // Out of band, the order tells nothing about the others.
+    if (!node || node.mapped().band == Band::in) {
+      // What waits for the greeting has smaller ids than the negotiation that goes before it.
+      if (id != negotiation_) answered_ = std::max(answered_, id);
+      if (id >= passing_ && id != negotiation_) passing_ = 0;
+    }
+    if (id == passing_) passing_ = 0;
+    if (node) return std::move(node.mapped());
   }
   ++dropped_;
   return std::nullopt;
 }
 
-std::optional<Message> Session::reply(json& message) {
-  Id id = 0;
-  if (!take(message, id)) return std::nullopt;
-  if (id == negotiation_) {
+std::optional<Message> Session::reply(Envelope& message) {
+  if (!take(message)) return std::nullopt;
+  if (message.id == negotiation_) {
     state_ = State::ready;
     oob_enabled_ = asked_oob_;
     return Ready{};
   }
-  return Reply{id, std::move(message["return"])};
+  return Reply{message.id, std::move(message.value)};
 }
 
-std::optional<Message> Session::refusal(const json& message) {
-  const auto& error = message["error"];
-  auto error_class = string_or(error, "class", "GenericError");
-  auto desc = string_or(error, "desc", "no reason was given");
-  if (!message.contains("id")) return Complaint{std::move(error_class), std::move(desc)};
-  Id id = 0;
-  auto command = take(message, id);
+std::optional<Message> Session::refusal(const Envelope& message) {
+  auto error_class = string_or(message.error, "class", "GenericError");
+  auto desc = string_or(message.error, "desc", "no reason was given");
+  if (message.id_kind == Envelope::IdKind::none) {
+    return complaint(std::move(error_class), std::move(desc));
+  }
+  auto command = take(message);
   if (!command) return std::nullopt;
-  if (id == negotiation_) return malformed("the capability negotiation was refused: " + desc);
-  return Refusal{id, std::move(error_class), std::move(desc), std::move(command->name),
+  if (message.id == negotiation_) {
+    return malformed("the capability negotiation was refused: " + desc);
+  }
+  return Refusal{message.id, std::move(error_class), std::move(desc), std::move(command->name),
                  std::move(command->text)};
 }
 
-std::optional<Message> Session::event(json& message) {
-  auto& name = message["event"];
-  if (!name.is_string()) return malformed("the peer sent an event without a name");
-  Event result{name.get<std::string>(), nullptr, timestamp(message)};
-  if (const auto data = message.find("data"); data != message.end()) result.data = std::move(*data);
-  return result;
+std::optional<Message> Session::complaint(std::string error_class, std::string desc) {
+  if (state_ == State::negotiating) {
+    return malformed("the capability negotiation was refused: " + desc);
+  }
+  // One bad input can bring several of these, and so can a command that nobody waits for any more.
+  const bool certain = in_flight_.size() == 1 && out_.empty() &&
+                       in_flight_.begin()->second.band == Band::in && forgotten_ <= answered_ &&
+                       complained_ <= answered_;
+  if (!certain) return Complaint{std::move(error_class), std::move(desc)};
+  auto node = in_flight_.extract(in_flight_.begin());
+  complained_ = node.key();
+  if (passing_ == complained_) passing_ = 0;
+  return Refusal{complained_, std::move(error_class), std::move(desc),
+                 std::move(node.mapped().name), std::move(node.mapped().text)};
+}
+
+std::optional<Message> Session::event(Envelope& message) {
+  if (!message.event_is_text) return malformed("the peer sent an event without a name");
+  return Event{std::move(message.event), std::move(message.data), message.time};
 }
 
 }  // namespace qmp

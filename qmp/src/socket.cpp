@@ -3,14 +3,17 @@
 
 #include "qmp/error.hpp"
 
+#include <array>
 #include <cerrno>
 #include <cstring>
-#include <string>
+#include <stdexcept>
 #include <system_error>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -55,7 +58,10 @@ void prepare(int fd) {
   }
 }
 
-Fd connect_unix(const std::filesystem::path& path, Deadline deadline) {
+namespace {
+
+/// Nothing where the queue stayed full.
+std::optional<Fd> connect_by(const std::filesystem::path& path, Deadline deadline) {
   std::string name = path.string();
   Fd folder;
   if (name.size() >= sizeof sockaddr_un{}.sun_path) {
@@ -74,13 +80,92 @@ Fd connect_unix(const std::filesystem::path& path, Deadline deadline) {
     limit_connect(fd.get(), deadline);
     result = ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
   } while (result < 0 && errno == EINTR && !deadline.passed());
-  if (result < 0 && (errno == EAGAIN || errno == EINTR)) {
-    throw Busy("`" + path.string() +
-               "` accepts no connection: other clients hold it or wait for it already");
-  }
+  if (result < 0 && (errno == EAGAIN || errno == EINTR)) return std::nullopt;
   if (result < 0) cannot_connect(path, errno);
   prepare(fd.get());
   return fd;
+}
+
+}  // namespace
+
+Fd connect_unix(const std::filesystem::path& path, Deadline deadline) {
+  auto fd = connect_by(path, deadline);
+  if (!fd) throw Busy(queue_full(path));
+  return std::move(*fd);
+}
+
+std::optional<Fd> try_connect_unix(const std::filesystem::path& path) {
+  return connect_by(path, Deadline::Clock::now());
+}
+
+std::optional<Fd> try_accept_unix(int listener) {
+  for (;;) {
+    Fd fd(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (fd.get() >= 0) return fd;
+    if (errno == EAGAIN) return std::nullopt;
+    // A client that is gone before it was accepted is none.
+    if (errno != EINTR && errno != ECONNABORTED) {
+      throw std::system_error(errno, std::generic_category(), "accept");
+    }
+  }
+}
+
+Fd accept_unix(int listener, Deadline deadline, const std::vector<Watch>& watches) {
+  std::vector<pollfd> list{{listener, POLLIN, 0}};
+  for (const auto& watch : watches) list.push_back({watch.fd, POLLIN, 0});
+  for (;;) {
+    const int count = ::poll(list.data(), list.size(), deadline.poll_timeout());
+    if (count < 0 && errno != EINTR)
+      throw std::system_error(errno, std::generic_category(), "poll");
+    if (count > 0 && list[0].revents != 0) {
+      if (auto fd = try_accept_unix(listener)) return std::move(*fd);
+    }
+    for (std::size_t i = 0; count > 0 && i < watches.size(); ++i) {
+      if (list[i + 1].revents == 0) continue;
+      throw Gone("nobody connected: " + watches[i].cause, watches[i].cause);
+    }
+    if (deadline.passed()) throw Timeout(nobody_connected());
+  }
+}
+
+Fd duplicate(int fd) {
+  Fd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  if (copy.get() < 0) {
+    throw std::system_error(errno, std::generic_category(), "cannot pass the descriptor");
+  }
+  return copy;
+}
+
+std::size_t send_some(int fd, std::string_view bytes, const std::vector<int>& fds) {
+  constexpr std::size_t most_fds = 16;  // more than QEMU takes with one message
+  if (fds.size() > most_fds) throw std::invalid_argument("too many descriptors for one command");
+  iovec part{const_cast<char*>(bytes.data()), bytes.size()};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(most_fds * sizeof(int))> control;
+  if (!fds.empty()) {
+    control.fill(0);
+    message.msg_control = control.data();
+    message.msg_controllen = CMSG_SPACE(fds.size() * sizeof(int));
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
+    std::memcpy(CMSG_DATA(header), fds.data(), fds.size() * sizeof(int));
+  }
+  for (;;) {
+    const auto n = ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n >= 0) return static_cast<std::size_t>(n);
+    if (errno == EAGAIN) return 0;
+    if (errno == EPIPE || errno == ECONNRESET) return bytes.size();
+    if (errno != EINTR) throw std::system_error(errno, std::generic_category(), "send");
+  }
+}
+
+std::string queue_full(const std::filesystem::path& path) {
+  return "`" + path.string() +
+         "` accepts no connection: other clients hold it or wait for it already";
 }
 
 const char* no_greeting() {
@@ -90,6 +175,10 @@ const char* no_greeting() {
 
 const char* no_negotiation() {
   return "the capability negotiation was not answered in time";
+}
+
+const char* nobody_connected() {
+  return "nobody connected in time";
 }
 
 }  // namespace qmp

@@ -3,6 +3,7 @@
 
 #include "channel.hpp"
 #include "closed.hpp"
+#include "job_tracker.hpp"
 #include "qmp/session.hpp"
 #include "socket.hpp"
 
@@ -16,6 +17,8 @@ using nlohmann::json;
 
 class SyncClient::Impl {
  public:
+  using Wanted = std::function<bool(const Event&)>;
+
   Impl(Fd fd, const Options& options, std::vector<Watch> watches, Deadline greeting)
       : options_(options),
         channel_(std::move(fd), std::move(watches)),
@@ -30,11 +33,13 @@ class SyncClient::Impl {
     }
   }
 
-  json execute(std::string_view command, const json& arguments, Deadline deadline) {
+  json execute(std::string_view command, const json& arguments, Deadline deadline,
+               Session::Band band = Session::Band::in, const std::vector<int>& fds = {}) {
     if (session_.closed()) std::rethrow_exception(unanswered(*session_.closed(), command));
-    waiting_ = session_.execute(command, arguments);
+    waiting_ = session_.execute(command, arguments, band, fds);
     answer_.reset();
     refusal_.reset();
+    complaint_.clear();
     for (bool in_time = true;; in_time = pump(deadline)) {
       if (answer_) return std::move(*answer_);
       if (refusal_) {
@@ -43,32 +48,44 @@ class SyncClient::Impl {
       if (session_.closed()) std::rethrow_exception(unanswered(*session_.closed(), command));
       if (in_time) continue;
       session_.forget(waiting_);
-      throw Timeout("`" + std::string(command) + "` was not answered in time");
+      throw Timeout(too_late(command, complaint_));
     }
   }
 
-  std::optional<Event> wait_event(const std::vector<std::string>& names, Deadline deadline) {
-    std::size_t seen = 0;  // events already found not to match
-    for (bool in_time = true;;) {
-      for (; seen < events_.size(); ++seen) {
-        const auto& name = events_[seen].name;
-        if (!names.empty() && std::find(names.begin(), names.end(), name) == names.end()) continue;
-        auto event = std::move(events_[seen]);
-        events_.erase(events_.begin() + static_cast<std::ptrdiff_t>(seen));
-        return event;
+  void run_job(std::string_view command, const json& arguments, const JobOptions& options) {
+    JobTracker job(arguments, options);
+    execute(command, arguments, options.start.value_or(options_.reply));
+    const Wanted concerns = [&job](const Event& event) { return job.concerns(event); };
+    for (;;) {
+      while (const auto event = take(concerns)) job.on_event(*event);
+      if (job.done()) return job.result();
+      if (const auto next = job.command()) {
+        try {
+          job.replied(execute(next->name, next->arguments, options_.reply));
+        } catch (const Refused&) {
+          job.refused();
+        }
+      } else if (const auto event = wait_event(concerns, job.wake())) {
+        job.on_event(*event);
+      } else {
+        job.tick();
       }
+    }
+  }
+
+  std::optional<Event> wait_event(const Wanted& wanted, Deadline deadline) {
+    for (bool in_time = true;; in_time = pump(deadline)) {
+      if (auto event = take(wanted)) return event;
       if (session_.closed()) {
         std::rethrow_exception(closed_error(*session_.closed(), "an awaited event came"));
       }
       if (!in_time) return std::nullopt;
-      const auto lost = lost_;
-      in_time = pump(deadline);
-      seen -= static_cast<std::size_t>(std::min<std::uint64_t>(seen, lost_ - lost));
     }
   }
 
   [[nodiscard]] const Options& options() const { return options_; }
   [[nodiscard]] const Greeting& greeting() const { return greeting_; }
+  [[nodiscard]] const Session& session() const { return session_; }
   [[nodiscard]] std::uint64_t lost() const { return lost_; }
   [[nodiscard]] int fd() const { return channel_.fd(); }
   void discard_events() {
@@ -83,10 +100,19 @@ class SyncClient::Impl {
  private:
   using Wake = Channel::Wake;
 
+  /// The first event that is wanted, out of the queue.
+  std::optional<Event> take(const Wanted& wanted) {
+    const auto found = std::find_if(events_.begin(), events_.end(), wanted);
+    if (found == events_.end()) return std::nullopt;
+    std::optional<Event> event(std::move(*found));
+    events_.erase(found);
+    return event;
+  }
+
   /// One wait and what it brings; false once the deadline has passed, even if something came:
   /// a peer that never stops talking must not hold up its client.
   bool pump(Deadline deadline) {
-    if (!session_.outgoing().empty()) session_.sent(channel_.send(session_.outgoing()));
+    flush();
     switch (channel_.wait(!session_.outgoing().empty(), deadline)) {
       case Wake::input:
         read();
@@ -100,6 +126,14 @@ class SyncClient::Impl {
         break;
     }
     return !deadline.passed();
+  }
+
+  void flush() {
+    for (auto text = session_.outgoing(); !text.empty(); text = session_.outgoing()) {
+      const auto size = channel_.send(text, session_.outgoing_fds());
+      if (size == 0) return;
+      session_.sent(size);
+    }
   }
 
   void read() {
@@ -123,7 +157,7 @@ class SyncClient::Impl {
       } else if (auto* greeting = std::get_if<Greeting>(&*message)) {
         greeting_ = std::move(*greeting);
       } else if (auto* complaint = std::get_if<Complaint>(&*message)) {
-        session_.close(unreadable(*complaint));
+        complaint_ = complaint->desc;
       }
     }
   }
@@ -135,6 +169,7 @@ class SyncClient::Impl {
   Id waiting_ = 0;
   std::optional<json> answer_;
   std::optional<Refusal> refusal_;
+  std::string complaint_;
   std::deque<Event> events_;
   std::uint64_t lost_ = 0;
 };
@@ -158,6 +193,13 @@ SyncClient SyncClient::adopt(int fd, const Options& options, std::vector<Watch> 
       std::make_unique<Impl>(std::move(owned), options, std::move(watches), options.greeting));
 }
 
+SyncClient SyncClient::accept(int listener, const Options& options, std::vector<Watch> watches) {
+  const Deadline greeting = options.greeting;
+  prepare(listener);
+  auto fd = accept_unix(listener, greeting, watches);
+  return SyncClient(std::make_unique<Impl>(std::move(fd), options, std::move(watches), greeting));
+}
+
 json SyncClient::execute(std::string_view command) {
   return execute(command, nullptr);
 }
@@ -170,10 +212,29 @@ json SyncClient::execute(std::string_view command, const json& arguments, Deadli
   return impl_->execute(command, arguments, deadline);
 }
 
-std::string SyncClient::human_monitor(std::string_view line) {
-  const auto reply = execute("human-monitor-command", json{{"command-line", line}});
-  if (!reply.is_string()) throw Malformed("the human monitor's answer is not text");
-  return reply.get<std::string>();
+json SyncClient::execute_oob(std::string_view command, const json& arguments,
+                             std::optional<Deadline> deadline) {
+  return impl_->execute(command, arguments, deadline.value_or(impl_->options().reply),
+                        Session::Band::out);
+}
+
+json SyncClient::execute_with_fds(std::string_view command, const json& arguments,
+                                  const std::vector<int>& fds, std::optional<Deadline> deadline) {
+  return impl_->execute(command, arguments, deadline.value_or(impl_->options().reply),
+                        Session::Band::in, fds);
+}
+
+std::string SyncClient::human_monitor(std::string_view line, HumanReply expected,
+                                      std::optional<Deadline> deadline) {
+  return human_text(line,
+                    execute("human-monitor-command", json{{"command-line", line}},
+                            deadline.value_or(impl_->options().reply)),
+                    expected);
+}
+
+void SyncClient::run_job(std::string_view command, const json& arguments,
+                         const JobOptions& options) {
+  impl_->run_job(command, arguments, options);
 }
 
 void SyncClient::quit() {
@@ -185,7 +246,16 @@ void SyncClient::quit() {
 
 std::optional<Event> SyncClient::wait_event(const std::vector<std::string>& names,
                                             Deadline deadline) {
-  return impl_->wait_event(names, deadline);
+  return impl_->wait_event(
+      [&names](const Event& event) {
+        return names.empty() || std::find(names.begin(), names.end(), event.name) != names.end();
+      },
+      deadline);
+}
+
+std::optional<Event> SyncClient::wait_event_if(const std::function<bool(const Event&)>& wanted,
+                                               Deadline deadline) {
+  return impl_->wait_event(wanted, deadline);
 }
 
 void SyncClient::discard_events() {
@@ -196,6 +266,9 @@ std::uint64_t SyncClient::lost_events() const {
 }
 const Greeting& SyncClient::greeting() const {
   return impl_->greeting();
+}
+bool SyncClient::oob_enabled() const {
+  return impl_->session().oob_enabled();
 }
 int SyncClient::fd() const {
   return impl_->fd();

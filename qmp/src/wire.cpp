@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include "wire.hpp"
 
-#include "qmp/error.hpp"
-
+#include <algorithm>
 #include <stdexcept>
+
+#include <nlohmann/json.hpp>
 
 namespace qmp {
 namespace {
 
-// QEMU itself refuses more. Without a limit, a hostile guest could have a value built that
-// overflows the stack when it is printed: nlohmann's dump() is recursive.
+using nlohmann::json;
+
+// What QEMU's own parser takes. Beyond, it answers with complaints that name no command.
 constexpr int max_depth = 1024;
+constexpr std::size_t max_size = std::size_t{64} << 20;
 
 bool too_deep(std::string_view text) {
   int depth = 0;
@@ -34,7 +37,55 @@ bool too_deep(std::string_view text) {
   return false;
 }
 
-/// The start of a line in printable ASCII, to recognize what it is from.
+bool is_plain(std::string_view name) {
+  return std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
+  });
+}
+
+}  // namespace
+
+std::string command_text(const char* verb, std::string_view command, const json& arguments) {
+  if (!arguments.is_null() && !arguments.is_object()) {
+    throw std::invalid_argument("the arguments of a command must be a JSON object");
+  }
+  std::string text = R"({")";
+  text += verb;
+  text += R"(":)";
+  if (is_plain(command)) {
+    text += '"';
+    text += command;
+    text += '"';
+  } else {
+    text += to_text(json(command));
+  }
+  if (!arguments.empty()) {
+    text += R"(,"arguments":)";
+    text += to_text(arguments);
+  }
+  if (text.size() > max_size) {
+    throw std::invalid_argument("a command of more than 64 MiB is not read by QEMU");
+  }
+  // The scan costs something, and depth needs length.
+  if (text.size() > 2 * max_depth && too_deep(text)) {
+    throw std::invalid_argument("a command nested deeper than 1024 levels is not read by QEMU");
+  }
+  return text;
+}
+
+std::string string_or(const json& object, const char* key, std::string_view fallback) {
+  if (object.is_object()) {
+    const auto found = object.find(key);
+    if (found != object.end() && found->is_string()) return found->get<std::string>();
+  }
+  return std::string(fallback);
+}
+
+std::string to_text(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
 std::string excerpt(std::string_view line) {
   constexpr std::size_t most = 40;
   std::string text;
@@ -43,41 +94,8 @@ std::string excerpt(std::string_view line) {
   return text;
 }
 
-}  // namespace
-
-nlohmann::json parse_object(std::string_view line) {
-  if (too_deep(line)) throw Malformed("the peer sent JSON nested deeper than 1024 levels");
-  auto value = nlohmann::json::parse(line, nullptr, false);
-  if (value.is_discarded()) {
-    throw Malformed("the peer sent what is not JSON: `" + excerpt(line) + "`");
-  }
-  if (!value.is_object()) {
-    throw Malformed("the peer sent JSON that is not an object: `" + excerpt(line) + "`");
-  }
-  return value;
-}
-
-std::string string_or(const nlohmann::json& object, const char* key, std::string_view fallback) {
-  if (object.is_object()) {
-    const auto found = object.find(key);
-    if (found != object.end() && found->is_string()) return found->get<std::string>();
-  }
-  return std::string(fallback);
-}
-
-std::string to_text(const nlohmann::json& value) {
-  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-std::string arguments_member(const nlohmann::json& arguments) {
-  if (!arguments.is_null() && !arguments.is_object()) {
-    throw std::invalid_argument("the arguments of a command must be a JSON object");
-  }
-  return arguments.empty() ? std::string() : R"(,"arguments":)" + to_text(arguments);
-}
-
 bool is_blank(std::string_view line) {
-  return line.find_first_not_of(" \t\r") == std::string_view::npos;
+  return line.find_first_not_of(" \t\r\n") == std::string_view::npos;
 }
 
 }  // namespace qmp

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: MIT
-// One JSON object from a line of the wire, and a command as text for it.
-// Does not know what the object means.
+// A command as text for the wire, and small looks at what came from it.
+// Does not parse messages: envelope.hpp does.
 #pragma once
 
 #include <string>
 #include <string_view>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 namespace qmp {
 
-/// Throws Malformed with a reason: not JSON, not UTF-8, nested too deeply, not an object.
-nlohmann::json parse_object(std::string_view line);
+/// `{"execute":"command","arguments":{...}` without the closing brace: an id may follow.
+/// Throws invalid_argument where the arguments are neither an object nor null, or are such that no
+/// peer would read them.
+std::string command_text(const char* verb, std::string_view command,
+                         const nlohmann::json& arguments);
 
 /// The member as a string, or the fallback where it is absent or of another type.
 std::string string_or(const nlohmann::json& object, const char* key, std::string_view fallback);
@@ -19,9 +22,8 @@ std::string string_or(const nlohmann::json& object, const char* key, std::string
 /// Compact, and never throwing on bytes that are not UTF-8: they are replaced.
 std::string to_text(const nlohmann::json& value);
 
-/// The arguments as a member to append, empty for none. Throws invalid_argument if they are neither
-/// an object nor null.
-std::string arguments_member(const nlohmann::json& arguments);
+/// The start of a line in printable ASCII, to recognize what it is from.
+std::string excerpt(std::string_view line);
 
 /// A line that is nothing but spaces.
 bool is_blank(std::string_view line);

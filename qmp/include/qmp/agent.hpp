@@ -11,13 +11,23 @@
 #include <chrono>
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
 namespace qmp {
+
+struct ExecRequest;
+struct ExecResult;
+enum class GuestShutdown;
+template <class Result>
+struct Request;
+using FileSink = std::function<void(std::string_view piece)>;
+using FileSource = std::function<std::string(std::size_t most)>;
 
 struct AgentOptions {
   /// Until the agent has answered a sync, and until a command is answered.
@@ -52,6 +62,23 @@ class Agent {
   /// then listens for a refusal for so long. Silence and a closing connection are success.
   void send(std::string_view command, const nlohmann::json& arguments, Deadline deadline,
             std::chrono::milliseconds refusal_window);
+
+  /// A typed command, see guest.hpp.
+  template <class Result>
+  Result call(const Request<Result>& request) {
+    return read_reply(request, execute(request.command, request.arguments));
+  }
+
+  /// Runs a program in the guest and waits for its end. After the deadline: Timeout, and the
+  /// program goes on.
+  ExecResult exec(const ExecRequest& request, Deadline deadline);
+  /// Reads a file of the guest's from its start to its end, in pieces, into `sink`.
+  void read_file(std::string_view path, const FileSink& sink, Deadline deadline);
+  /// Writes what `source` gives until it gives nothing. `mode` is fopen's: "w", "a", "r+"...
+  void write_file(std::string_view path, const FileSource& source, Deadline deadline,
+                  std::string_view mode = "w");
+  /// Refused where the guest says no; otherwise it is on its way, which the agent does not answer.
+  void shutdown(GuestShutdown how);
 
   [[nodiscard]] int fd() const;
 

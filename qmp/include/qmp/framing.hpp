@@ -19,7 +19,8 @@ class LineBuffer {
   /// The next complete line without its end; the view lives until the next feed() or clear().
   std::optional<std::string_view> next();
 
-  /// The line under way, or the one after the last next(), is longer than the cap. Final.
+  /// The line under way, or the one after the last next(), is longer than the cap. Final, but
+  /// for clear().
   [[nodiscard]] bool too_long() const { return too_long_; }
   /// There are bytes of a line whose end has not come.
   [[nodiscard]] bool partial() const { return head_ < data_.size(); }

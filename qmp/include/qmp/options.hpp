@@ -24,6 +24,12 @@ struct Options {
   bool oob = false;
 };
 
+/// What a line for the human monitor prints when all is well.
+enum class HumanReply {
+  text,     ///< Something; only what QEMU marks as an error is taken for one.
+  silence,  ///< Nothing; any text is an error: `hostfwd_add`, `savevm`...
+};
+
 /// A descriptor that becomes readable when waiting has lost its point: a pidfd, say.
 struct Watch {
   int fd;             ///< Borrowed, not closed.

@@ -13,10 +13,13 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
 namespace qmp {
+
+struct Envelope;
 
 class Session {
  public:
@@ -37,13 +40,18 @@ class Session {
 
   /// Queues a command. Those queued before the greeting follow the negotiation.
   /// Arguments are an object, or null for none. Must not be called once closed.
+  /// Descriptors are only named here: they go along with the first byte, and whoever sends keeps
+  /// them open until then. The peer holds one set at a time, so a command that passes some, and
+  /// what is queued behind it, waits until an earlier one of that kind was answered.
   Id execute(std::string_view command, const nlohmann::json& arguments = nullptr,
-             Band band = Band::in);
+             Band band = Band::in, std::vector<int> fds = {});
   /// Nobody waits for this one any more: its reply will be dropped.
-  void forget(Id id) { in_flight_.erase(id); }
+  void forget(Id id);
 
-  /// What is to be sent; the view lives until the next call that is not const.
+  /// What is to be sent next; the views live until the next call that is not const.
   [[nodiscard]] std::string_view outgoing() const;
+  /// To be passed along with the first byte of outgoing(), mostly none.
+  [[nodiscard]] const std::vector<int>& outgoing_fds() const;
   void sent(std::size_t bytes);
 
   [[nodiscard]] State state() const;
@@ -57,15 +65,25 @@ class Session {
   struct Command {
     std::string name;
     std::string text;
+    Band band;
+  };
+  /// Text that is sent in one piece, with what goes along.
+  struct Parcel {
+    std::string text;
+    std::vector<int> fds;
+    Id id = 0;
   };
 
   std::optional<Message> interpret(std::string_view line);
-  std::optional<Message> greeting(const nlohmann::json& message);
-  std::optional<Message> reply(nlohmann::json& message);
-  std::optional<Message> refusal(const nlohmann::json& message);
-  std::optional<Message> event(nlohmann::json& message);
-  std::optional<Command> take(const nlohmann::json& message, Id& id);
+  std::optional<Message> greeting(const Envelope& message);
+  std::optional<Message> reply(Envelope& message);
+  std::optional<Message> refusal(const Envelope& message);
+  std::optional<Message> complaint(std::string error_class, std::string desc);
+  std::optional<Message> event(Envelope& message);
+  std::optional<Command> take(const Envelope& message);
   std::optional<Message> malformed(std::string cause);
+  void queue(std::string_view text, std::vector<int> fds, Id id, Band band);
+  [[nodiscard]] bool held() const;
 
   LineBuffer lines_;
   bool want_oob_;
@@ -79,9 +97,15 @@ class Session {
   Id negotiation_ = 0;
   std::unordered_map<Id, Command> in_flight_;
   std::uint64_t dropped_ = 0;
-  std::string held_;  // commands that wait for the greeting
-  std::string out_;
-  std::size_t out_head_ = 0;
+  // Replies come in the order of the commands, but for those out of band: what is up to
+  // `answered_` is over. An error without an id can be given to a command only while nothing else
+  // can be meant.
+  Id answered_ = 0;
+  Id forgotten_ = 0;   // the last one nobody waits for
+  Id complained_ = 0;  // the last one that an error without an id was given to
+  std::vector<Parcel> out_;
+  std::size_t out_head_ = 0;  // what of the first parcel was sent
+  Id passing_ = 0;            // sent with descriptors and not answered
 };
 
 }  // namespace qmp

@@ -2,6 +2,7 @@
 #include "peer.hpp"
 
 #include <array>
+#include <cstring>
 #include <stdexcept>
 #include <utility>
 
@@ -23,8 +24,22 @@ bool Stage::say(std::string_view text) {
 
 bool Stage::more() {
   std::array<char, 4096> buffer{};
-  const auto n = ::recv(fd_, buffer.data(), buffer.size(), 0);
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(16 * sizeof(int))> control{};
+  iovec part{buffer.data(), buffer.size()};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  const auto n = ::recvmsg(fd_, &message, MSG_CMSG_CLOEXEC);
   if (n <= 0) return false;
+  for (auto* header = CMSG_FIRSTHDR(&message); header != nullptr;
+       header = CMSG_NXTHDR(&message, header)) {
+    const auto count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    const auto old = fds_.size();
+    fds_.resize(old + count);
+    std::memcpy(fds_.data() + old, CMSG_DATA(header), count * sizeof(int));
+  }
   heard_.append(buffer.data(), static_cast<std::size_t>(n));
   return true;
 }

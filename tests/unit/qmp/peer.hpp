@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
+#include <vector>
 
 namespace test {
 
@@ -34,6 +36,8 @@ class Stage {
   void refuse(const std::string& command, const std::string& error_class, const std::string& desc);
   /// Says nothing until the client closes.
   void wait_for_close();
+  /// The descriptors that came along since the last time; they pass to the caller.
+  std::vector<int> take_fds() { return std::exchange(fds_, {}); }
   /// Reads raw bytes until this one has come.
   void hear_byte(char wanted);
 
@@ -42,6 +46,7 @@ class Stage {
 
   int fd_;
   std::string heard_;
+  std::vector<int> fds_;
 };
 
 /// Runs a script against the descriptor for the client; the client's end is the caller's to adopt.

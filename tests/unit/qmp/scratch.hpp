@@ -35,6 +35,18 @@ class ScratchFolder {
   std::filesystem::path path_;
 };
 
+/// A connected socket; the path is one that fits an address.
+inline int connect(const std::filesystem::path& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    throw std::runtime_error("cannot connect");
+  }
+  return fd;
+}
+
 class Listener {
  public:
   explicit Listener(const std::filesystem::path& path, int backlog = 8) {

@@ -108,8 +108,8 @@ TEST_CASE("commands are compact, counted, and go out behind the negotiation") {
   CHECK(session.outgoing().empty());
   session.feed(test::greeting);
   drain(session);
+  CHECK(take_outgoing(session) == "{\"execute\":\"qmp_capabilities\",\"id\":3}");
   CHECK(take_outgoing(session) ==
-        "{\"execute\":\"qmp_capabilities\",\"id\":3}"
         "{\"execute\":\"query-status\",\"id\":1}"
         "{\"execute\":\"eject\",\"arguments\":{\"force\":true,"
         "\"id\":\"cd,0\\\"\\n\"},\"id\":2}");
@@ -226,11 +226,143 @@ TEST_CASE("replies nobody waits for are dropped") {
   CHECK_FALSE(session.closed());
 }
 
-TEST_CASE("an error without an id is a message of its own") {
+TEST_CASE("an error without an id belongs to a command only where no other can be meant") {
+  const std::string error =
+      "{\"error\": {\"class\": \"GenericError\", \"desc\": \"JSON parse error\"}}\n";
+  const std::vector<std::string> complaint{"complaint JSON parse error"};
   auto session = ready_session();
-  session.feed("{\"error\": {\"class\": \"GenericError\", \"desc\": \"JSON parse error\"}}\n");
-  CHECK(drain(session) == std::vector<std::string>{"complaint JSON parse error"});
+  SUBCASE("nothing is under way") {
+    session.feed(error);
+    CHECK(drain(session) == complaint);
+  }
+  SUBCASE("one command is") {
+    session.execute("x");
+    take_outgoing(session);
+    session.feed(error);
+    CHECK(drain(session) == std::vector<std::string>{"refusal 2 GenericError: JSON parse error"});
+    // One bad input can bring several: the next command is not to blame for the second.
+    session.execute("y");
+    take_outgoing(session);
+    session.feed(error + "{\"return\": 1, \"id\": 3}\n");
+    CHECK(drain(session) == std::vector<std::string>{complaint[0], "reply 3 1"});
+    session.execute("z");
+    take_outgoing(session);
+    session.feed(error);
+    CHECK(drain(session) == std::vector<std::string>{"refusal 4 GenericError: JSON parse error"});
+  }
+  SUBCASE("two are") {
+    session.execute("x");
+    session.execute("y");
+    take_outgoing(session);
+    session.feed(error + "{\"return\": 1, \"id\": 3}\n");
+    CHECK(drain(session) == std::vector<std::string>{complaint[0], "reply 3 1"});
+    CHECK(session.in_flight() == 1);
+  }
+  SUBCASE("one was forgotten, and may be the one") {
+    session.execute("x");
+    take_outgoing(session);
+    session.forget(2);
+    session.execute("y");
+    take_outgoing(session);
+    session.feed(error);
+    CHECK(drain(session) == complaint);
+    session.feed("{\"return\": 1, \"id\": 3}\n");
+    drain(session);
+    session.execute("z");
+    take_outgoing(session);
+    session.feed(error);
+    CHECK(drain(session) == std::vector<std::string>{"refusal 4 GenericError: JSON parse error"});
+  }
+  SUBCASE("the one under way was not sent yet") {
+    session.execute("x");
+    session.feed(error);
+    CHECK(drain(session) == complaint);
+    CHECK(session.in_flight() == 1);
+  }
   CHECK_FALSE(session.closed());
+}
+
+TEST_CASE("descriptors go with the first byte of their command, one set at a time") {
+  auto session = ready_session();
+  using Fds = std::vector<int>;
+  const auto text = [](const char* name, int id) {
+    return std::string(R"({"execute":")") + name + R"(","id":)" + std::to_string(id) + "}";
+  };
+  session.execute("a");
+  session.execute("b", nullptr, Session::Band::in, {7, 8});
+  session.execute("c");
+  session.execute("d", nullptr, Session::Band::in, {9});
+  session.execute("e");
+  CHECK(session.outgoing() == text("a", 2));
+  CHECK(session.outgoing_fds().empty());
+  take_outgoing(session);
+  CHECK(session.outgoing() == text("b", 3));
+  CHECK(session.outgoing_fds() == Fds{7, 8});
+  session.sent(1);
+  CHECK(session.outgoing() == text("b", 3).substr(1));
+  CHECK(session.outgoing_fds().empty());
+  take_outgoing(session);
+  CHECK(take_outgoing(session) == text("c", 4));
+  // QEMU keeps the descriptors it received last: more of them would replace those of `b`.
+  CHECK(session.outgoing().empty());
+  CHECK(session.outgoing_fds().empty());
+  SUBCASE("answered") {
+    session.feed("{\"return\": {}, \"id\": 3}\n");
+    CHECK(drain(session).size() == 1);
+    CHECK(session.outgoing() == text("d", 5));
+    CHECK(session.outgoing_fds() == Fds{9});
+    take_outgoing(session);
+    CHECK(take_outgoing(session) == text("e", 6));
+  }
+  SUBCASE("answered late, when nobody waits any more") {
+    session.forget(3);
+    CHECK(session.outgoing().empty());
+    session.feed("{\"return\": {}, \"id\": 3}\n");
+    CHECK(drain(session).empty());
+    CHECK(session.outgoing_fds() == Fds{9});
+  }
+  SUBCASE("what was not sent yet is not sent at all once it is forgotten") {
+    session.forget(5);
+    CHECK(take_outgoing(session) == text("e", 6));
+    session.feed("{\"return\": {}, \"id\": 5}\n");
+    CHECK(drain(session).empty());
+  }
+}
+
+TEST_CASE("what is out of band overtakes a command that waits with its descriptors") {
+  Session session(qmp::default_line_cap, true);
+  session.feed(test::greeting);
+  drain(session);
+  session.feed("{\"return\": {}, \"id\": 1}\n");
+  drain(session);
+  take_outgoing(session);
+  session.execute("a", nullptr, Session::Band::in, {7});
+  take_outgoing(session);
+  session.execute("b", nullptr, Session::Band::in, {8});
+  CHECK(session.outgoing().empty());
+  session.execute("c", nullptr, Session::Band::out);
+  CHECK(take_outgoing(session) == R"({"exec-oob":"c","id":4})");
+  CHECK(session.outgoing().empty());
+  // Its reply says nothing about those in band.
+  session.feed("{\"return\": {}, \"id\": 4}\n");
+  drain(session);
+  CHECK(session.outgoing().empty());
+  session.feed("{\"return\": {}, \"id\": 2}\n");
+  drain(session);
+  CHECK(take_outgoing(session) == R"({"execute":"b","id":3})");
+}
+
+TEST_CASE("a command that no QEMU would read is not sent") {
+  auto session = ready_session();
+  json deep = json::object();
+  for (int i = 0; i < 1022; ++i) deep = json{{"a", std::move(deep)}};
+  CHECK_NOTHROW(session.execute("x", deep));  // 1024 levels with the command's own
+  take_outgoing(session);
+  CHECK_THROWS_AS(session.execute("x", json{{"a", deep}}), std::invalid_argument);
+  CHECK_THROWS_AS(session.execute("x", {{"a", std::string(std::size_t{64} << 20, 'x')}}),
+                  std::invalid_argument);
+  CHECK(session.outgoing().empty());
+  CHECK(session.in_flight() == 1);
 }
 
 TEST_CASE("garbage ends the conversation, after what came before it") {
@@ -285,6 +417,81 @@ TEST_CASE("a refused negotiation ends the conversation") {
   CHECK(drain(session).empty());
   REQUIRE(session.closed());
   CHECK(session.closed()->cause == "the capability negotiation was refused: no");
+}
+
+TEST_CASE("half a character at the end of a piece is no end of it, at the end of a line it is") {
+  auto session = ready_session();
+  session.execute("x");
+  session.feed("{\"id\": 2, \"return\": \"\xe2\x82");
+  CHECK(drain(session).empty());
+  session.feed("\xac\"}\n");
+  CHECK(drain(session) == std::vector<std::string>{"reply 2 \"\xe2\x82\xac\""});
+  session.feed("{\"event\": \"\xe2\x82\"}\n");
+  CHECK(drain(session).empty());
+  REQUIRE(session.closed());
+  CHECK(session.closed()->kind == Closed::Kind::malformed);
+}
+
+TEST_CASE("the members of a message come in any order, known ones once more and unknown ones") {
+  auto session = ready_session();
+  session.execute("x");
+  session.feed(
+      "{\"id\": {\"id\": 2}, \"extra\": [{\"return\": 1, \"event\": \"NO\"}], \"return\": {\"a\": "
+      "[1]},"
+      " \"return\": {\"b\": [[], {}]}, \"id\": 2}\n"
+      "{\"data\": {\"timestamp\": {\"seconds\": 5}, \"event\": \"NO\"}, \"event\": \"YES\","
+      " \"timestamp\": {\"more\": {\"seconds\": 7}, \"seconds\": 3, \"microseconds\": 4.5}}\n");
+  auto message = session.next();
+  REQUIRE(message);
+  CHECK(describe(*message) == "reply 2 {\"b\":[[],{}]}");
+  message = session.next();
+  REQUIRE(message);
+  const auto& event = std::get<qmp::Event>(*message);
+  CHECK(event.name == "YES");
+  CHECK(event.data["timestamp"]["seconds"] == 5);
+  CHECK(event.time.time_since_epoch() == std::chrono::seconds(3));
+}
+
+TEST_CASE("QEMU's published examples mean what its documentation says") {
+  // Values and words of the examples in the specification of the protocol.
+  Session session(qmp::default_line_cap, true);
+  session.feed(
+      "{ \"QMP\": {\"version\": {\"qemu\": {\"micro\": 0, \"minor\": 0, \"major\": 3},"
+      " \"package\": \"v3.0.0\"}, \"capabilities\": [\"oob\"] } }\r\n");
+  const auto message = session.next();
+  REQUIRE(message);
+  const auto& greeting = std::get<qmp::Greeting>(*message);
+  CHECK(greeting.version["package"] == "v3.0.0");
+  session.feed("{ \"return\": {}, \"id\": 1 }\r\n");
+  CHECK(drain(session) == std::vector<std::string>{"ready"});
+  take_outgoing(session);
+  CHECK(session.execute("stop") == 2);
+  CHECK(session.execute("query-kvm") == 3);
+  CHECK(session.execute("migrate-pause", nullptr, Session::Band::out) == 4);
+  CHECK(session.execute("query-foo") == 5);
+  take_outgoing(session);
+  session.feed(
+      "{ \"id\": 4,\r"
+      "  \"error\": { \"class\": \"GenericError\",\t\"desc\":"
+      " \"migrate-pause is currently only supported during postcopy-active state\" } }\r\n"
+      "{ \"return\": {}, \"id\": 2 }\r\n"
+      "{ \"timestamp\": { \"seconds\": 1258551470, \"microseconds\": 802384 },"
+      " \"event\": \"POWERDOWN\" }\r\n"
+      "{ \"return\": { \"enabled\": true, \"present\": true }, \"id\": 3 }\r\n"
+      "{ \"return\": { \"enabled\": true, \"present\": true }, \"id\": \"example\"}\r\n"
+      "{ \"error\": { \"class\": \"CommandNotFound\","
+      " \"desc\": \"The command query-foo has not been found\" }, \"id\": 5 }\r\n"
+      "{ \"error\": { \"class\": \"GenericError\","
+      " \"desc\": \"JSON parse error, expecting value\" } }\r\n");
+  CHECK(drain(session) ==
+        std::vector<std::string>{
+            "refusal 4 GenericError: migrate-pause is currently only supported during "
+            "postcopy-active state",
+            "reply 2 {}", "event POWERDOWN", R"(reply 3 {"enabled":true,"present":true})",
+            "refusal 5 CommandNotFound: The command query-foo has not been found",
+            "complaint JSON parse error, expecting value"});
+  CHECK(session.dropped() == 1);
+  CHECK_FALSE(session.closed());
 }
 
 TEST_CASE("the line cap") {

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+#include "qmp/guest.hpp"
+
+#include "base64.hpp"
+#include "wire.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace qmp {
+namespace {
+
+using nlohmann::json;
+using Clock = std::chrono::system_clock;
+
+void nothing(const json&) {}
+
+std::int64_t number(const json& reply) {
+  return reply.get<std::int64_t>();
+}
+
+GuestOs read_os(const json& reply) {
+  return {string_or(reply, "id", ""),
+          string_or(reply, "name", ""),
+          string_or(reply, "pretty-name", ""),
+          string_or(reply, "version-id", ""),
+          string_or(reply, "kernel-release", ""),
+          string_or(reply, "machine", "")};
+}
+
+std::vector<GuestInterface> read_interfaces(const json& reply) {
+  std::vector<GuestInterface> result;
+  for (const auto& entry : reply) {
+    GuestInterface one{
+        entry.at("name").get<std::string>(), string_or(entry, "hardware-address", ""), {}};
+    for (const auto& address : entry.value("ip-addresses", json::array())) {
+      one.addresses.push_back({address.at("ip-address").get<std::string>(),
+                               address.value("prefix", 0),
+                               string_or(address, "ip-address-type", "") == "ipv6"});
+    }
+    result.push_back(std::move(one));
+  }
+  return result;
+}
+
+Clock::time_point read_time(const json& reply) {
+  return Clock::time_point(
+      std::chrono::duration_cast<Clock::duration>(std::chrono::nanoseconds(number(reply))));
+}
+
+[[noreturn]] void strange(const char* command) {
+  throw Malformed(std::string("the guest agent's answer to `") + command +
+                  "` is not what it should be");
+}
+
+/// An integer of the answer's; a guest may send anything.
+std::int64_t integer_of(const json& value, const char* key, const char* command) {
+  if (!value.is_object()) strange(command);
+  const auto found = value.find(key);
+  if (found == value.end() || !found->is_number_integer()) strange(command);
+  return found->get<std::int64_t>();
+}
+
+std::string bytes_of(const json& value, const char* key, const char* command) {
+  auto bytes = from_base64(string_or(value, key, ""));
+  if (!bytes) strange(command);
+  return std::move(*bytes);
+}
+
+bool truth_of(const json& value, const char* key) {
+  if (!value.is_object()) return false;
+  const auto found = value.find(key);
+  return found != value.end() && found->is_boolean() && found->get<bool>();
+}
+
+std::optional<int> small_of(const json& value, const char* key) {
+  const auto found = value.find(key);
+  if (found == value.end() || !found->is_number_integer()) return std::nullopt;
+  return static_cast<int>(found->get<std::int64_t>());
+}
+
+}  // namespace
+
+Request<GuestOs> guest_os_info() {
+  return {"guest-get-osinfo", nullptr, read_os};
+}
+Request<std::vector<GuestInterface>> guest_interfaces() {
+  return {"guest-network-get-interfaces", nullptr, read_interfaces};
+}
+Request<std::int64_t> guest_freeze() {
+  return {"guest-fsfreeze-freeze", nullptr, number};
+}
+Request<std::int64_t> guest_thaw() {
+  return {"guest-fsfreeze-thaw", nullptr, number};
+}
+Request<bool> guest_frozen() {
+  return {"guest-fsfreeze-status", nullptr, [](const json& reply) { return reply == "frozen"; }};
+}
+Request<Clock::time_point> guest_time() {
+  return {"guest-get-time", nullptr, read_time};
+}
+Request<void> guest_set_time(std::optional<Clock::time_point> time) {
+  json arguments;
+  if (time) {
+    arguments["time"] =
+        std::chrono::duration_cast<std::chrono::nanoseconds>(time->time_since_epoch()).count();
+  }
+  return {"guest-set-time", std::move(arguments), nothing};
+}
+
+std::optional<GuestTask::Step> ExecTask::next() {
+  if (exited_) return std::nullopt;
+  if (started_) {
+    // The agent tells of no end by itself: it is asked, soon at first and then less often.
+    const auto pause = pause_;
+    pause_ = std::min(pause_ * 2, std::chrono::milliseconds(100));
+    return Step{"guest-exec-status", {{"pid", result_.pid}}, pause};
+  }
+  json arguments = {{"path", request_.path}, {"capture-output", request_.capture}};
+  if (!request_.arguments.empty()) arguments["arg"] = request_.arguments;
+  if (!request_.environment.empty()) arguments["env"] = request_.environment;
+  if (!request_.input.empty()) arguments["input-data"] = to_base64(request_.input);
+  return Step{"guest-exec", std::move(arguments), {}};
+}
+
+void ExecTask::reply(const json& value) {
+  if (!started_) {
+    result_.pid = integer_of(value, "pid", "guest-exec");
+    started_ = true;
+    return;
+  }
+  if (!truth_of(value, "exited")) return;
+  constexpr auto command = "guest-exec-status";
+  result_.code = small_of(value, "exitcode");
+  result_.signal = small_of(value, "signal");
+  result_.out = bytes_of(value, "out-data", command);
+  result_.err = bytes_of(value, "err-data", command);
+  result_.truncated = truth_of(value, "out-truncated") || truth_of(value, "err-truncated");
+  exited_ = true;
+}
+
+std::optional<GuestTask::Step> FileTask::next() {
+  switch (stage_) {
+    case Stage::open:
+      return Step{"guest-file-open", {{"path", path_}, {"mode", mode_}}, {}};
+    case Stage::work:
+      if (auto step = work(handle_)) return step;
+      stage_ = Stage::close;
+      [[fallthrough]];
+    case Stage::close:
+      return Step{"guest-file-close", {{"handle", handle_}}, {}};
+    case Stage::done:
+      break;
+  }
+  return std::nullopt;
+}
+
+void FileTask::reply(const json& value) {
+  switch (stage_) {
+    case Stage::open:
+      if (!value.is_number_integer()) strange("guest-file-open");
+      handle_ = value.get<std::int64_t>();
+      stage_ = Stage::work;
+      break;
+    case Stage::work:
+      worked(value);
+      break;
+    case Stage::close:
+      stage_ = Stage::done;
+      break;
+    case Stage::done:
+      break;
+  }
+}
+
+std::optional<GuestTask::Step> FileTask::abandon() {
+  if (stage_ != Stage::work) return std::nullopt;
+  stage_ = Stage::done;
+  return Step{"guest-file-close", {{"handle", handle_}}, {}};
+}
+
+std::optional<GuestTask::Step> ReadTask::work(std::int64_t handle) {
+  if (end_) return std::nullopt;
+  return Step{"guest-file-read", {{"handle", handle}, {"count", piece_}}, {}};
+}
+
+void ReadTask::worked(const json& value) {
+  constexpr auto command = "guest-file-read";
+  const auto bytes = bytes_of(value, "buf-b64", command);
+  end_ = truth_of(value, "eof");
+  if (bytes.empty() && !end_) strange(command);  // it would go on for ever
+  if (!bytes.empty()) sink_(bytes);
+}
+
+std::optional<GuestTask::Step> WriteTask::work(std::int64_t handle) {
+  if (rest_.empty()) rest_ = source_(piece_);
+  if (rest_.empty()) return std::nullopt;
+  return Step{"guest-file-write", {{"handle", handle}, {"buf-b64", to_base64(rest_)}}, {}};
+}
+
+void WriteTask::worked(const json& value) {
+  constexpr auto command = "guest-file-write";
+  const auto count = integer_of(value, "count", command);
+  if (count <= 0 || static_cast<std::uint64_t>(count) > rest_.size()) strange(command);
+  rest_.erase(0, static_cast<std::size_t>(count));
+}
+
+}  // namespace qmp
