@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "qmp/client.hpp"
 
+#include "counting.hpp"
 #include "peer.hpp"
 #include "qmp/job.hpp"
 #include "scratch.hpp"
@@ -9,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -531,5 +533,41 @@ TEST_CASE("client: long replies and long commands, both ways at once") {
     const auto third_value = co_await std::move(third);
     CHECK(second_value == reply_text);
     CHECK(third_value == 3);
+  });
+}
+
+TEST_CASE("client: neither what is kept nor what a call costs grows with the calls") {
+  Peer peer([](Stage& stage) {
+    stage.open();
+    for (auto command = stage.hear(); !command.empty(); command = stage.hear()) {
+      stage.line(R"({"event": "STOP", "data": {"n": 1}})");
+      // One that timed out is answered late.
+      if (command.find("slow") == std::string::npos) stage.answer(command, "{}");
+    }
+  });
+  run([&]() -> awaitable<void> {
+    qmp::Options options;
+    options.event_capacity = 16;
+    auto client = co_await adopt(peer.take(), options);
+    auto events = client.subscribe({});
+    std::vector<test::Allocations> marks;
+    for (int i = 0; i < 999; ++i) co_await client.execute("x");  // ids of one length from here on
+    for (int round = 0; round < 4; ++round) {
+      for (int i = 0; i < 300; ++i) {
+        auto first = client.execute("query-status");
+        auto second = client.execute("query-name");
+        co_await std::move(second);
+        co_await std::move(first);
+        if (i % 50 == 0) co_await failure_of(client.execute("slow", nullptr, 1ms));
+        const auto passing = client.subscribe({"STOP"});
+      }
+      marks.push_back(test::allocations());
+    }
+    // Asio keeps freed frames for the next ones, a few bytes more or less; one object for each call
+    // would be 600.
+    CHECK(marks[3].alive - marks[2].alive < 10);
+    CHECK(marks[3].alive_size - marks[2].alive_size < 1000);
+    CHECK((marks[3].made - marks[2].made) - (marks[2].made - marks[1].made) < 100);
+    CHECK(events.lost() > 1000);
   });
 }
