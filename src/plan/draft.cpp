@@ -100,6 +100,12 @@ std::string Draft::listening_socket(const std::string& role, const std::string& 
   return "socket,id=" + role + ',' + from + ",server=on,wait=off" + more;
 }
 
+int Draft::bridge_tap(const std::string& role, const std::string& bridge) {
+  const int number = next_descriptor_++;
+  plan.qemu.descriptors.push_back({number, role, {}, bridge, facts.bridge_helper});
+  return number;
+}
+
 std::string Draft::virtio(std::string_view device) const {
   return std::string(device) + (board == Board::microvm ? "-device" : "-pci");
 }

@@ -41,6 +41,8 @@ struct Draft {
   /// A Unix socket that QEMU listens on: by descriptor or by path, as the input says. Returns what
   /// stands behind "-chardev".
   std::string listening_socket(const std::string& role, const std::string& more = {});
+  /// A tap device on a bridge, as a descriptor: its number.
+  int bridge_tap(const std::string& role, const std::string& bridge);
   /// `<runtime>/name`, with an error where it is too long for a socket address.
   std::string socket_path(const std::string& name);
 

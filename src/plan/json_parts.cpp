@@ -70,8 +70,16 @@ Preparation preparation_from(const Json& json) {
 
 Json descriptors_json(const std::vector<Descriptor>& descriptors) {
   Json out = Json::array();
-  for (const auto& one : descriptors)
-    out.push_back({{"fd", one.number}, {"role", one.role}, {"path", one.path}});
+  for (const auto& one : descriptors) {
+    Json json{{"fd", one.number}, {"role", one.role}};
+    if (one.bridge.empty()) {
+      json["path"] = one.path;
+    } else {
+      json["bridge"] = one.bridge;
+      json["helper"] = one.helper;
+    }
+    out.push_back(std::move(json));
+  }
   return out;
 }
 

@@ -68,10 +68,14 @@ Value bridge_backend(Draft& draft, std::size_t index, const std::string& id) {
                "a network of mode bridge needs qemu-bridge-helper, which is not installed")
         .help.push_back(install_help("qemu-bridge-helper"));
   }
-  return {{"type", "bridge"},
-          {"id", id},
-          {"br", network.bridge},
-          {"helper", draft.facts.bridge_helper}};
+  // A script cannot be handed a tap device: there QEMU starts the helper itself, see process.cpp.
+  if (draft.input.sockets == SocketStyle::path)
+    return {{"type", "bridge"},
+            {"id", id},
+            {"br", network.bridge},
+            {"helper", draft.facts.bridge_helper}};
+  const int number = draft.bridge_tap("tap-" + id, network.bridge);
+  return {{"type", "tap"}, {"id", id}, {"fd", std::to_string(number)}};
 }
 
 /// The -netdev, or null for a mode that has none.

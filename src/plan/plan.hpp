@@ -28,11 +28,13 @@ struct Argument {
   Reason reason;
 };
 
-/// A listening Unix socket that the launcher makes (0600) and hands down as this descriptor.
+/// What the launcher makes and hands down as this descriptor: a listening Unix socket (0600), or a
+/// tap device.
 struct Descriptor {
-  int number = 0;    // in the child
-  std::string role;  // "qmp", "keeper", "serial", "agent"
-  std::string path;
+  int number = 0;                        // in the child
+  std::string role;                      // "qmp", "keeper", "serial", "agent"
+  std::string path;                      // of the socket
+  std::string bridge = {}, helper = {};  // of the tap device: where it is, and what makes it
 };
 
 /// A variable for a command where the environment it starts from has none of that name.

@@ -70,7 +70,8 @@ Command command_from(const Json& json) {
   for (const auto& [name, value] : json.at("default_environment").items())
     command.variables.push_back({name, value, {}});
   for (const auto& one : json.at("descriptors"))
-    command.descriptors.push_back({one.at("fd"), one.at("role"), one.at("path")});
+    command.descriptors.push_back({one.at("fd"), one.at("role"), one.value("path", ""),
+                                   one.value("bridge", ""), one.value("helper", "")});
   return command;
 }
 

@@ -16,13 +16,15 @@ void add_sandbox(Draft& draft) {
     return;
   }
   const auto& networks = draft.profile.networks;
-  const bool bridge = std::any_of(networks.begin(), networks.end(), [](const Network& network) {
-    return network.mode == NetworkMode::bridge;
-  });
+  // Otherwise the helper is started for QEMU, which gets the tap device.
+  const bool starts_helper =
+      draft.input.sockets == SocketStyle::path &&
+      std::any_of(networks.begin(), networks.end(),
+                  [](const Network& network) { return network.mode == NetworkMode::bridge; });
   const std::string strict =
       "on,obsolete=deny,elevateprivileges=deny,spawn=deny,"
       "resourcecontrol=deny";
-  if (!bridge) {
+  if (!starts_helper) {
     draft.option({"-sandbox", strict},
                  Draft::by_rule("a guest that breaks out of QEMU finds most system calls closed; "
                                 "nothing in this profile needs them"));
@@ -30,13 +32,14 @@ void add_sandbox(Draft& draft) {
     draft.option({"-sandbox",
                   "on,obsolete=deny,elevateprivileges=allow,spawn=allow,"
                   "resourcecontrol=deny"},
-                 Draft::by_rule("relaxed: a network of mode bridge has QEMU start "
+                 Draft::by_rule("relaxed: in a script a network of mode bridge has QEMU start "
                                 "qemu-bridge-helper, which spawn=deny forbids"));
   } else {
-    draft.option({"-sandbox", "off"},
-                 Draft::by_rule("off: a network of mode bridge has QEMU start the setuid "
-                                "qemu-bridge-helper, and for an ordinary user even a plain "
-                                "-sandbox on sets NoNewPrivs, which takes setuid away"));
+    draft.option(
+        {"-sandbox", "off"},
+        Draft::by_rule("off: in a script a network of mode bridge has QEMU start the setuid "
+                       "qemu-bridge-helper, and for an ordinary user even a plain "
+                       "-sandbox on sets NoNewPrivs, which takes setuid away"));
   }
 }
 

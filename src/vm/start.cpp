@@ -3,6 +3,7 @@
 
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "host/bridge.hpp"
 #include "host/files.hpp"
 #include "host/paths.hpp"
 #include "host/socket.hpp"
@@ -30,12 +31,14 @@ using Clock = std::chrono::steady_clock;
 // Long enough for a busy machine; a helper that works is ready in milliseconds.
 constexpr auto helper_deadline = std::chrono::seconds(20);
 
-/// Listening sockets for a command, under the numbers that it will know them by.
+/// Listening sockets and tap devices for a command, under the numbers that it will know them by.
 class Sockets {
  public:
   explicit Sockets(const Command& command) {
     for (const auto& descriptor : command.descriptors) {
-      owned_.push_back(listen_unix(descriptor.path));
+      owned_.push_back(descriptor.bridge.empty()
+                           ? listen_unix(descriptor.path)
+                           : open_bridge_tap(descriptor.helper, descriptor.bridge));
       numbers_[descriptor.number] = owned_.back().get();
     }
   }

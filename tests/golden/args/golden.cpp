@@ -41,8 +41,9 @@ void add_words(std::string& out, const qlaunch::Command& command) {
   for (const auto& one : command.variables)
     out += "# variable " + one.name + '=' + one.value + " unless set\n";
   for (const auto& one : command.descriptors)
-    out +=
-        "# descriptor " + std::to_string(one.number) + ": " + one.role + " at " + one.path + '\n';
+    out += "# descriptor " + std::to_string(one.number) + ": " + one.role +
+           (one.bridge.empty() ? " at " + one.path : " on " + one.bridge + " by " + one.helper) +
+           '\n';
 }
 
 }  // namespace

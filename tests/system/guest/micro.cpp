@@ -53,6 +53,8 @@ const Built& built() {
   return result;
 }
 
+}  // namespace
+
 std::string profile(const std::string& name, const Recipe& recipe) {
   return "name = " + quoted(name) + "\nmachine.memory = " + quoted(recipe.memory) +
          "\nkernel.image = " + quoted(folder() + '/' + recipe.kernel) +
@@ -61,8 +63,6 @@ std::string profile(const std::string& name, const Recipe& recipe) {
          "\ndisplay.type = \"none\"\nready.timeout = \"100s\"\nready.when = " +
          quoted(recipe.ready) + '\n' + recipe.body;
 }
-
-}  // namespace
 
 const std::string& folder() {
   return built().folder;

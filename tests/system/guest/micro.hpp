@@ -37,6 +37,9 @@ struct Recipe {
   std::string memory = "384 MiB";
 };
 
+/// The text of a profile for the guest.
+std::string profile(const std::string& name, const Recipe& recipe);
+
 /// A VM of the micro guest in a home, ready when this is made. The home ends it.
 class Guest {
  public:
