@@ -143,14 +143,12 @@ std::string display_text(const VmFacts& facts) {
     case DisplayType::sdl:
       return "a window on this desktop";
     case DisplayType::spice:
-      return "remote-viewer " +
-             shell_quote((plan.spice_address.starts_with('/') ? "spice+unix://" : "spice://") +
-                         plan.spice_address);
+      return "remote-viewer " + shell_quote(plan.spice_address);
     default:
       break;
   }
   if (plan.vnc_socket.empty()) return {};
-  return "VNC on socket " + plan.vnc_socket;
+  return "qlaunch view " + shell_quote(facts.name());
 }
 
 std::string reach_text(const VmFacts& facts) {

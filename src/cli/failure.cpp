@@ -14,6 +14,8 @@ Error as_error(const std::exception_ptr& failure) {
     return error;
   } catch (const qmp::Timeout& error) {
     return TimeoutError(std::string("QEMU does not answer: ") + error.what());
+  } catch (const qmp::Gone& error) {
+    return StateError(std::string("QEMU has ended meanwhile: ") + error.what());
   } catch (const qmp::Error& error) {
     return Error(error.what());
   } catch (const std::exception& error) {

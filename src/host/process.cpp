@@ -93,6 +93,11 @@ bool alive(const ProcessId& process) {
   return stat_of(process).has_value();
 }
 
+bool stopped(const ProcessId& process) {
+  const auto stat = read_stat(process.pid);
+  return stat && (stat->state == 'T' || stat->state == 't') && alive(process);
+}
+
 UniqueFd open_pidfd(const ProcessId& process) {
   UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0)));
   // Looked at after the pid cannot be given to another process any more.

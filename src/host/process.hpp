@@ -35,6 +35,9 @@ ProcessId identify_child(pid_t pid);
 /// Whether exactly this process still runs.
 bool alive(const ProcessId& process);
 
+/// Whether exactly this process is there but does nothing: stopped by SIGSTOP or a debugger.
+bool stopped(const ProcessId& process);
+
 /// A pidfd of exactly this process; empty where it has ended.
 UniqueFd open_pidfd(const ProcessId& process);
 

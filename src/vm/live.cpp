@@ -276,8 +276,16 @@ CommandSocket::CommandSocket(const LiveRecord& live, Duration timeout)
                                   deadline - std::chrono::steady_clock::now()),
                               std::chrono::milliseconds(100));
   options.reply = options.greeting;
-  state_->client.emplace(qmp->path, options,
-                         std::vector<qmp::Watch>{{state_->pidfd.get(), "the QEMU process exited"}});
+  try {
+    state_->client.emplace(
+        qmp->path, options,
+        std::vector<qmp::Watch>{{state_->pidfd.get(), "the QEMU process exited"}});
+  } catch (const qmp::Timeout&) {
+    if (!stopped(live.qemu)) throw;
+    const auto pid = std::to_string(live.qemu.pid);
+    throw qmp::Busy("its process (pid " + pid + ") is stopped; `kill -CONT " + pid +
+                    "` lets it go on");
+  }
 }
 
 CommandSocket::~CommandSocket() = default;

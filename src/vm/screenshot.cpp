@@ -33,7 +33,7 @@ std::string take_screenshot(const std::string& name) {
   const Temporary picture{live.plan.paths.runtime + "/screenshot-" + std::to_string(getpid())};
   const nlohmann::json arguments = {{"filename", picture.path}, {"format", "png"}};
   try {
-    CommandSocket socket(live, std::chrono::seconds(10));
+    CommandSocket socket(live);
     socket.client().execute("screendump", arguments);
   } catch (const qmp::Refused& error) {
     throw Error("QEMU takes no picture of VM " + in_backticks(name) + ": " + error.desc());

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "host/files.hpp"
 #include "qmp/message.hpp"
 #include "qmp/sync.hpp"
 #include "support/run.hpp"
@@ -172,9 +173,38 @@ TEST_CASE("a QEMU that hangs is told, not waited for without end") {
   Home home;
   REQUIRE(home.run({"hello"}).code == 0);
   const Frozen frozen(json::parse(home.run({"status", "hello", "--json"}).out).at("pid"));
-  for (const auto* command : {"pause", "reset", "reboot", "shutdown"}) {
-    const auto result = home.run({command, "hello"}, std::chrono::seconds(30));
-    CHECK_MESSAGE(result.code == 4, command);
-    CHECK_MESSAGE(contains(result.err, "QEMU does not answer"), result.err);
+  for (const auto& words : std::vector<std::vector<std::string>>{{"pause"},
+                                                                 {"reset"},
+                                                                 {"reboot"},
+                                                                 {"shutdown"},
+                                                                 {"forward", "list"},
+                                                                 {"qmp", "query-name"}}) {
+    auto all = words;
+    all.insert(all.begin() + (words.front() == "forward" ? 2 : 1), "hello");
+    const auto result = home.run(all, std::chrono::seconds(30));
+    CHECK_MESSAGE(result.code == 4, words.front());
+    CHECK_MESSAGE(contains(result.err, "QEMU does not answer: its process"), result.err);
+    CHECK_MESSAGE(contains(result.err, "kill -CONT"), result.err);
   }
+}
+
+TEST_CASE("a QEMU that ends in the middle of a command is told") {
+  Home home;
+  REQUIRE(home.run({"hello"}).code == 0);
+  const int pid = json::parse(home.run({"status", "hello", "--json"}).out).at("pid");
+  {
+    const Frozen frozen(pid);
+    const auto waiting = home.start({"qmp", "hello", "query-name"});
+    // It holds the lock while it waits for the greeting.
+    REQUIRE(eventually([&] {
+      const auto lock = qlaunch::try_read_file(home.path() + "/run/hello/qmp.lock").value_or("");
+      return contains(lock, std::to_string(waiting.id.pid));
+    }));
+    kill(pid, SIGKILL);
+    const auto status =
+        qlaunch::reap(waiting, std::chrono::steady_clock::now() + std::chrono::minutes(1));
+    REQUIRE(status.has_value());
+    CHECK(WEXITSTATUS(*status) == 3);
+  }
+  CHECK(contains(qlaunch::try_read_file(home.path() + "/err").value_or(""), "has ended meanwhile"));
 }
