@@ -31,7 +31,7 @@ std::string shutdown_words(const std::string& reason) {
 }
 
 std::string reset_words(const Json& data) {
-  const auto reason = text(data, "reason");
+  auto reason = text(data, "reason");
   if (reason == "guest-reset") return "the guest restarted itself";
   if (reason == "host-qmp-system-reset") return "reset from outside";
   return reason;

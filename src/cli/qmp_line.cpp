@@ -14,7 +14,7 @@ using Json = nlohmann::json;
 using Schema = std::function<const QmpSchema&()>;
 
 Json parse_object(std::string_view text) {
-  const auto json = Json::parse(text, nullptr, false);
+  auto json = Json::parse(text, nullptr, false);
   if (json.is_discarded())
     throw UsageError(in_backticks(text) + " is not JSON")
         .help("arguments are an object such as {\"id\": \"cd0\"}, or words such as id=cd0");

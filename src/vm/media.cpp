@@ -190,17 +190,17 @@ MediaDrive insert_medium(const std::string& name, const MediaRequest& request,
     throw Error("QEMU does not take " + in_backticks(path) + ": " + error.desc())
         .help("drive " + in_backticks(before.name) + " is empty now");
   }
-  const auto after = drives.find(before.name);
+  auto after = drives.find(before.name);
   drives.write_down(after);
   return after;
 }
 
 MediaDrive eject_medium(const std::string& name, const MediaRequest& request) {
   Drives drives(name);
-  const auto before = drives.find(request.drive);
+  auto before = drives.find(request.drive);
   if (before.file.empty() && before.tray_open) return before;
   drives.take_out(before, request.force);
-  const auto after = drives.find(before.name);
+  auto after = drives.find(before.name);
   drives.write_down(after);
   return after;
 }
