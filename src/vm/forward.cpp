@@ -90,7 +90,8 @@ class Table {
   void remove(const PlannedForward& planned) {
     const auto said =
         monitor("hostfwd_remove " + planned.network + ' ' + host_end(planned.forward));
-    const bool gone = std::none_of(forwards().begin(), forwards().end(), [&](const auto& each) {
+    const auto left = forwards();
+    const bool gone = std::none_of(left.begin(), left.end(), [&](const auto& each) {
       return same_end(each.forward, planned.forward);
     });
     if (!gone)

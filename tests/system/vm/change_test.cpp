@@ -97,7 +97,8 @@ TEST_CASE("automatic ports, UDP and other addresses are forwarded as they are as
   CHECK(added[2]["host_address"] == "0.0.0.0");
   CHECK(forwards(home, "web").size() == 4);
   const auto udp = "udp:" + added[1]["host_port"].dump();
-  CHECK(home.run({"forward", "remove", "web", udp, added[2]["host_port"].dump()}).code == 0);
+  const auto removed = home.run({"forward", "remove", "web", udp, added[2]["host_port"].dump()});
+  CHECK_MESSAGE(removed.code == 0, removed.err);
   CHECK(forwards(home, "web").size() == 2);
 }
 
@@ -111,7 +112,8 @@ TEST_CASE("a port that is taken is named with its holder, and of a range nothing
   const auto range = std::to_string(port) + '-' + std::to_string(port + 3) + ":8000-8003";
   const auto taken = home.run({"forward", "add", "web", range});
   CHECK(taken.code == 1);
-  CHECK(contains(taken.err, std::to_string(port + 2) + " is taken by qemu-system"));
+  CHECK_MESSAGE(contains(taken.err, std::to_string(port + 2) + " is taken by qemu-system"),
+                taken.err);
   CHECK(is_free(port));
   CHECK(forwards(home, "web").size() == 1);
 }
