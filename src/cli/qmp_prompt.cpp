@@ -109,6 +109,33 @@ std::vector<std::string> starting_with(const std::vector<std::string>& words,
   return out;
 }
 
+/// "eject device= id= force=false|true"
+std::string usage(const std::string& command, const QmpSchema& schema) {
+  std::string text = command;
+  for (const auto& argument : schema.arguments(command))
+    text += ' ' + argument + '=' + join(schema.values(command, argument), "|");
+  return text;
+}
+
+/// Words that are for this prompt, not for QEMU; false for others.
+bool own_word(const std::string& line, QmpCaller& caller, const Terminal& terminal) {
+  const auto words = split(trim(line), ' ');
+  if (line.find("{") != std::string::npos || words.size() > 2) return false;
+  if (words.front() == "quit" || words.front() == "exit") {
+    terminal.say("Ctrl-D leaves; `quit {}` ends the VM at once\n");
+    return true;
+  }
+  if (words.front() != "help") return false;
+  if (words.size() == 1) {
+    terminal.say("Tab shows the commands, and `help COMMAND` its arguments\n");
+  } else if (caller.schema().has(words[1])) {
+    terminal.say(usage(words[1], caller.schema()) + '\n');
+  } else {
+    throw Error("QEMU has no command " + in_backticks(words[1]));
+  }
+  return true;
+}
+
 }  // namespace
 
 Completion complete_qmp(const std::string& before, const QmpSchema& schema) {
@@ -121,6 +148,10 @@ Completion complete_qmp(const std::string& before, const QmpSchema& schema) {
     completion.candidates = starting_with(schema.commands(), word, "", "");
   } else {
     const auto command = before.substr(begin, before.find(' ', begin) - begin);
+    if (command == "help") {
+      completion.candidates = starting_with(schema.commands(), word, "", "");
+      return completion;
+    }
     const auto equals = word.find('=');
     if (equals == std::string::npos) {
       // An argument is followed by its value at once.
@@ -159,9 +190,7 @@ int run_qmp_prompt(QmpCaller& caller, const Terminal& terminal) {
       return Completion{};  // QEMU hangs; the command itself will tell
     }
   };
-  terminal.say(
-      "QMP commands, as in `query-status` or `eject id=cd0 force=true`; Tab completes, "
-      "Ctrl-D leaves\n");
+  terminal.say("Tab completes, `help COMMAND` explains, Ctrl-D leaves\n");
   while (const auto line = editor.read()) {
     if (trim(*line).empty()) continue;
     // As in shells: a line that begins with a space is not kept.
@@ -169,11 +198,8 @@ int run_qmp_prompt(QmpCaller& caller, const Terminal& terminal) {
       editor.history.push_back(*line);
       file.add(*line);
     }
-    if (trim(*line) == "quit" || trim(*line) == "exit") {
-      terminal.say("Ctrl-D leaves; `quit {}` ends the VM at once\n");
-      continue;
-    }
     try {
+      if (own_word(*line, caller, terminal)) continue;
       caller.call(caller.read(*line), terminal);
     } catch (const OutputClosed&) {
       throw;

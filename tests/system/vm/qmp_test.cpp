@@ -177,7 +177,9 @@ TEST_CASE("the prompt completes, remembers, shows events, and leaves the termina
     prompt.type("nonsense\r");
     CHECK(prompt.shows("error: "));
     prompt.type("quit\r");
-    CHECK(prompt.shows("Ctrl-D leaves"));
+    CHECK(prompt.shows("`quit {}` ends the VM"));
+    prompt.type("help set-act\t\r");
+    CHECK(prompt.shows("shutdown=poweroff|pause"));
     prompt.type(" secret\r");
     CHECK(prompt.shows("error: "));
     prompt.type("half a line\x03");
@@ -190,12 +192,12 @@ TEST_CASE("the prompt completes, remembers, shows events, and leaves the termina
   struct stat status {};
   REQUIRE(stat(history.c_str(), &status) == 0);
   CHECK((status.st_mode & 0777U) == 0600U);
-  CHECK(qlaunch::read_file(history) == "query-status \ncont\nnonsense\nquit\n");
+  CHECK(qlaunch::read_file(history) == "query-status \ncont\nnonsense\nquit\nhelp set-action\n");
 
   OnTerminal prompt(home, {"qmp", "hello"});
   REQUIRE(prompt.shows("hello> "));
-  // What was kept comes back: the third from below is `cont`.
-  prompt.type("\x1b[A\x1b[A\x1b[A\r");
+  // What was kept comes back: the fourth from below is `cont`.
+  prompt.type("\x1b[A\x1b[A\x1b[A\x1b[A\r");
   CHECK(prompt.shows("cont"));
   REQUIRE(home.run({"kill", "hello"}).code == 0);
   CHECK(prompt.shows("hello has ended"));
