@@ -5,6 +5,7 @@
 #include "core/quote.hpp"
 #include "core/suggest.hpp"
 #include "core/text.hpp"
+#include "vm/ephemeral.hpp"
 #include "vm/journal.hpp"
 
 #include <cmath>
@@ -52,6 +53,7 @@ Json summary(const VmFacts& facts) {
   out["ssh_port"] = facts.ssh() != nullptr ? Json(facts.ssh()->host_port) : Json();
   out["profile"] = facts.record ? or_null(facts.record->profile) : Json();
   out["needs_restart"] = status.needs_restart;
+  out["ephemeral"] = is_ephemeral(facts.name());
   return out;
 }
 

@@ -8,6 +8,7 @@
 #include "core/quote.hpp"
 #include "core/text.hpp"
 #include "vm/catalog.hpp"
+#include "vm/ephemeral.hpp"
 #include "vm/journal.hpp"
 
 namespace qlaunch {
@@ -89,6 +90,8 @@ std::string status_text(const VmFacts& facts, std::optional<int> width) {
     out.emplace_back("machine", plan->machine_type);
   }
   out.emplace_back("profile", profile_text(facts));
+  if (is_ephemeral(facts.name()))
+    out.emplace_back("ephemeral", "nothing is left when it has ended");
   out.emplace_back("ssh", ssh_command(facts));
   out.emplace_back("forwards", forwards_text(facts));
   if (plan != nullptr) out.emplace_back("disks", disks_text(*plan));

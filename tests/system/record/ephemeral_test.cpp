@@ -64,6 +64,7 @@ TEST_CASE("an ephemeral VM has a name of its own, and nothing of it is left") {
   REQUIRE_MESSAGE(up.code == 0, up.err);
   const std::string name = json::parse(up.out)["name"];
   CHECK(name.starts_with("web-"));
+  CHECK(json::parse(up.out)["ephemeral"] == true);
   CHECK(home.run({"status", name, "--get", "state"}).out == "running\n");
   // Its profile stands for it where there is no other VM of it.
   CHECK(contains(home.run({"status", "web.toml"}).out, name));
