@@ -45,7 +45,6 @@ int reload(const ReloadOptions& options, Terminal& terminal) {
   const auto request = request_again(record);
   // All that can be known to be wrong is told before anything is stopped.
   check_launch(request);
-  const InterruptGuard guard;
   if (look(name, false).live) {
     Progress progress(terminal);
     ShutdownRequest shutdown;
@@ -54,10 +53,7 @@ int reload(const ReloadOptions& options, Terminal& terminal) {
     shutdown.step = [&](const std::string& text) { progress.step(text); };
     shutdown_vm(name, shutdown);
   }
-  if (InterruptGuard::interrupted()) {
-    terminal.say(name + " was stopped; `qlaunch up " + shell_quote(name) + "` starts it\n");
-    return InterruptGuard::exit_code();
-  }
+  const InterruptGuard guard;
   StartHow how;
   how.wait = !options.no_wait;
   return start_vms({[&] { return request; }}, how, terminal).code;

@@ -168,10 +168,14 @@ std::vector<std::string> known_vms() {
 
 namespace {
 
-/// Those that can be read; another command's damage is not this one's matter.
+/// Of the VMs that were ever renamed: a start must not read the records of all. Those that cannot
+/// be read are left out; their damage is another command's matter.
 template <class Look>
-void for_each_record(const Look& look) {
+void for_each_renamed(const Look& look) {
+  const auto data = state_roots().data + '/';
   for (const auto& vm : known_vms()) {
+    std::error_code ignored;
+    if (!fs::exists(data + vm + std::string(renamed_mark), ignored)) continue;
     try {
       if (const auto record = read_record(vm)) look(*record);
     } catch (const Error&) {  // NOLINT(bugprone-empty-catch)
@@ -186,7 +190,7 @@ std::string vm_called(const std::string& name, const std::string& profile) {
   const auto own = read_record(name);
   if (own && own->profile == profile) return name;
   std::string renamed, orphan;
-  for_each_record([&](const Record& record) {
+  for_each_renamed([&](const Record& record) {
     if (record.identity != name || record.name == name) return;
     if (record.profile == profile) renamed = record.name;
     if (!exists(record.profile)) orphan = record.name;
@@ -197,7 +201,7 @@ std::string vm_called(const std::string& name, const std::string& profile) {
 
 std::string new_identity(const std::string& name) {
   std::vector<std::string> taken;
-  for_each_record([&](const Record& record) {
+  for_each_renamed([&](const Record& record) {
     if (record.name != name) taken.push_back(record.identity);
   });
   auto identity = name;

@@ -37,6 +37,9 @@ std::vector<std::string> known_profiles();
 /// Names of all VMs that have a record or run, sorted.
 std::vector<std::string> known_vms();
 
+/// In the data folder of a VM that is not called by its identity.
+constexpr std::string_view renamed_mark = "/renamed";
+
 /// What the VM of this profile, which calls it `name`, is called: another name after a rename.
 std::string vm_called(const std::string& name, const std::string& profile);
 

@@ -195,6 +195,7 @@ class Renaming {
     clear_dead_run(from_, old_);
 
     link_inside(steps);
+    mark(steps);
     move_data(steps);
     if (fs::exists(old_.state, ignored)) {
       move(old_.state, new_.state);
@@ -208,6 +209,7 @@ class Renaming {
     steps.keep();
     // Where it was there is only the lock now, which both names had.
     remove_tree(old_.data);
+    if (to_ == record.identity) remove_tree(new_.data + std::string(renamed_mark));
     journal(to_, "RENAMED", nlohmann::json{{"from", from_}}.dump());
   }
 
@@ -220,6 +222,13 @@ class Renaming {
       set_backing(overlay.path, {backing.file.substr(old_.data.size() + 1), backing.format});
       steps.done([overlay] { set_backing(overlay.path, overlay.backing); });
     }
+  }
+
+  void mark(Steps& steps) {
+    const auto path = old_.data + std::string(renamed_mark);
+    if (file_fact(path).kind != FileFact::Kind::missing) return;
+    write_file_atomic(path, "");
+    steps.done([path] { remove_tree(path); });
   }
 
   void move_data(Steps& steps) {
