@@ -5,7 +5,7 @@
 #include "core/quote.hpp"
 #include "host/files.hpp"
 #include "host/lock.hpp"
-#include "host/paths.hpp"
+#include "vm/ephemeral.hpp"
 #include "vm/journal.hpp"
 #include "vm/keeper.hpp"
 #include "vm/live.hpp"
@@ -14,6 +14,8 @@
 
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
+#include <optional>
 
 #include <nlohmann/json.hpp>
 
@@ -34,14 +36,24 @@ std::string after_the_end(const LiveRecord& live, std::string text) {
   if (!keeper) {
     // It may have just gone after doing its work; then nothing is left to do, or the VM is started
     // anew, and whoever does that tidies up first.
-    FileLock lock(vm_paths(state_roots(), live.name).data + "/lock");
-    const bool ours = lock.try_lock();
+    const auto& data = live.plan.paths.data;
+    std::optional<FileLock> lock;
+    try {
+      lock.emplace(data + "/lock");
+    } catch (const Error&) {
+      // Of an ephemeral VM nothing is left, not even the folder.
+      std::error_code ignored;
+      if (!std::filesystem::exists(data, ignored)) return text;
+      throw;
+    }
+    const bool ours = lock->try_lock();
     const auto left = read_live(live.name);
     if (ours && left && left->qemu == live.qemu) {
       for (const auto& helper : live.helpers) send_signal(helper.process, SIGKILL);
       write_end(live.name, {timestamp(), "unknown", text});
       remove_tree(live.plan.paths.runtime);
       forget_run(live.name);
+      if (is_ephemeral(live.plan.paths)) remove_ephemeral(live.plan.paths);
       return text;
     }
   }

@@ -75,6 +75,15 @@ TEST_CASE("an ephemeral VM has a name of its own, and nothing of it is left") {
   SUBCASE("killed by qlaunch") {
     CHECK(home.run({"kill", name}).code == 0);
   }
+  SUBCASE("killed by qlaunch without a keeper") {
+    const auto keeper =
+        qlaunch::identify(std::stoi(home.run({"status", name, "--get", "keeper"}).out));
+    REQUIRE(keeper);
+    const auto fd = qlaunch::open_pidfd(*keeper);
+    kill(keeper->pid, SIGKILL);
+    qlaunch::wait_exit(fd.get(), std::chrono::steady_clock::now() + std::chrono::minutes(1));
+    CHECK(home.run({"kill", name}).code == 0);
+  }
   SUBCASE("its QEMU killed") {
     kill(std::stoi(home.run({"status", name, "--get", "pid"}).out), SIGKILL);
     CHECK(test::eventually([&] { return left(home).empty(); }));
@@ -212,6 +221,21 @@ TEST_CASE("several VMs start side by side, and a failure is only its own") {
   REQUIRE(both.size() == 2);
   CHECK(both[0]["name"] == "a");
   CHECK(both[1]["name"] == "b");
+}
+
+TEST_CASE("many of which nothing is left start and end at once") {
+  Home home;
+  home.write("web.toml", hello);
+  const auto up = home.run({"up", "--ephemeral", "web.toml", "web.toml", "web.toml", "web.toml",
+                            "web.toml", "web.toml", "web.toml", "web.toml"});
+  REQUIRE_MESSAGE(up.code == 0, up.err);
+  std::vector<std::string> words{"kill"};
+  for (const auto& vm : list(home)) words.push_back(vm["name"]);
+  CHECK(words.size() == 9);
+  // Some keepers are done before the command looks for them.
+  const auto killed = home.run(words);
+  CHECK_MESSAGE(killed.code == 0, killed.err);
+  CHECK(left(home).empty());
 }
 
 TEST_CASE("Ctrl-C while several start undoes or leaves each, and says so") {
