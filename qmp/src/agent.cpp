@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "qmp/agent.hpp"
 
+#include "agent_words.hpp"
 #include "channel.hpp"
 #include "qmp/agent_session.hpp"
 #include "qmp/guest.hpp"
 #include "socket.hpp"
 
 #include <optional>
-#include <random>
 #include <string>
 #include <utility>
 
@@ -16,12 +16,6 @@ namespace {
 
 using nlohmann::json;
 using State = AgentSession::State;
-
-/// Not guessable by a guest that would like its stale replies believed.
-std::uint32_t fresh_id() {
-  std::random_device random;
-  return (random() & 0x7fffffffU) | 1U;
-}
 
 }  // namespace
 
@@ -34,11 +28,7 @@ class Agent::Impl {
 
   void sync(Deadline deadline) {
     session_.sync(fresh_id());
-    if (!await("guest-sync-delimited", deadline)) {
-      throw Timeout(
-          "the guest agent does not answer: it may not be installed or running in the guest, "
-          "or another program holds its socket");
-    }
+    if (!await("guest-sync-delimited", deadline)) throw agent_absent();
   }
 
   json execute(std::string_view command, const json& arguments, Deadline deadline) {
@@ -47,7 +37,7 @@ class Agent::Impl {
     auto answer = await(command, deadline);
     if (!answer) {
       session_.give_up();
-      throw Timeout("the guest agent did not answer `" + std::string(command) + "` in time");
+      throw agent_late(command);
     }
     if (auto* value = std::get_if<AgentSession::Value>(&*answer)) return std::move(value->value);
     auto& refusal = std::get<AgentSession::Refusal>(*answer);
@@ -139,12 +129,7 @@ class Agent::Impl {
     }
   }
 
-  [[noreturn]] void gone(std::string_view command) {
-    auto cause = channel_.cause();
-    if (cause.empty()) cause = "the agent's socket was closed";
-    throw Gone("the connection ended before `" + std::string(command) + "` was answered: " + cause,
-               cause);
-  }
+  [[noreturn]] void gone(std::string_view command) { throw agent_gone(command, channel_.cause()); }
 
   AgentOptions options_;
   Channel channel_;
@@ -215,10 +200,7 @@ void Agent::write_file(std::string_view path, const FileSource& source, Deadline
 }
 
 void Agent::shutdown(GuestShutdown how) {
-  const char* mode = how == GuestShutdown::reboot ? "reboot"
-                     : how == GuestShutdown::halt ? "halt"
-                                                  : "powerdown";
-  send("guest-shutdown", {{"mode", mode}}, impl_->options().reply, std::chrono::milliseconds(500));
+  send("guest-shutdown", shutdown_arguments(how), impl_->options().reply, shutdown_window);
 }
 
 int Agent::fd() const {
