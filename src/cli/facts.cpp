@@ -59,9 +59,12 @@ const Forward* VmFacts::ssh() const {
   return found == all.end() ? nullptr : &found->forward;
 }
 
-VmFacts gather_vm(const std::string& name, bool whole) {
+namespace {
+
+VmFacts with_records(VmStatus status, bool whole) {
   VmFacts facts;
-  facts.status = look(name);
+  const auto name = status.name;
+  facts.status = std::move(status);
   facts.record = read_record(name);
   if (!facts.runs()) {
     facts.end = read_end(name);
@@ -69,6 +72,12 @@ VmFacts gather_vm(const std::string& name, bool whole) {
   }
   if (whole && facts.record) facts.profile = recorded_profile(*facts.record);
   return facts;
+}
+
+}  // namespace
+
+VmFacts gather_vm(const std::string& name, bool whole) {
+  return with_records(look(name), whole);
 }
 
 VmFacts started_facts(const LiveRecord& live) {
@@ -86,16 +95,21 @@ VmFacts started_facts(const LiveRecord& live) {
 
 std::vector<VmFacts> gather_vms(bool whole, const std::function<void(const Error&)>& problem) {
   const auto names = known_vms();
+  const auto left_out = [&](const std::string& name, const Error& error) {
+    auto diagnostics = error.diagnostics();
+    auto& message = diagnostics.front().message;
+    message = "VM " + in_backticks(name) + " is left out: " + message;
+    problem(Error(std::move(diagnostics), error.code()));
+  };
   std::vector<VmFacts> out;
   out.reserve(names.size());
-  for (const auto& name : names) {
+  for (auto& status : look_all(names, left_out)) {
+    if (!status) continue;
+    const auto name = status->name;
     try {
-      out.push_back(gather_vm(name, whole));
+      out.push_back(with_records(std::move(*status), whole));
     } catch (const Error& error) {
-      auto diagnostics = error.diagnostics();
-      auto& message = diagnostics.front().message;
-      message = "VM " + in_backticks(name) + " is left out: " + message;
-      problem(Error(std::move(diagnostics), error.code()));
+      left_out(name, error);
     }
   }
   return out;

@@ -10,7 +10,8 @@ namespace qlaunch {
 
 struct KeeperOptions {
   std::string name;
-  std::string report;
+  std::string report, lock;
+  bool steps = false;
 };
 
 void add_keeper(CLI::App& app, KeeperOptions& options);

@@ -37,6 +37,14 @@ Json forwards_of(const std::vector<PlannedForward>& forwards) {
   return out;
 }
 
+Json end_json(const EndOfRun& end) {
+  return {{"time", end.time},
+          {"reason", end.reason},
+          {"text", end.text},
+          {"exit", or_null(end.exit)},
+          {"said", or_null(end.said)}};
+}
+
 /// What `list` and `status` both say.
 Json summary(const VmFacts& facts) {
   const auto& status = facts.status;
@@ -54,6 +62,7 @@ Json summary(const VmFacts& facts) {
   out["profile"] = facts.record ? or_null(facts.record->profile) : Json();
   out["needs_restart"] = status.needs_restart;
   out["ephemeral"] = is_ephemeral(facts.name());
+  out["last_end"] = facts.end ? end_json(*facts.end) : Json();
   return out;
 }
 
@@ -84,7 +93,10 @@ Json helpers_json(const LiveRecord& live) {
     out.push_back({{"name", helper.name},
                    {"serves", helper.serves},
                    {"pid", helper.process.pid},
-                   {"runs", alive(helper.process)}});
+                   {"runs", alive(helper.process)},
+                   {"exit", alive(helper.process)
+                                ? Json()
+                                : or_null(helper_exit(live.name, helper.name, live.started))}});
   return out;
 }
 
@@ -107,13 +119,12 @@ Json whole(const VmFacts& facts) {
   Json logs = Json::object();
   for (const auto& log : log_files(facts.name())) logs[log.name] = log.path;
   out["logs"] = logs;
+  const auto* gap = facts.runs() && status.live->unwatched ? &*status.live->unwatched : nullptr;
+  out["unwatched"] =
+      gap != nullptr ? Json{{"from", gap->from}, {"until", or_null(gap->until)}} : Json();
   out["keeper"] = facts.runs() && status.keeper_alive ? Json(status.live->keeper.pid) : Json();
   out["helpers"] = status.live ? helpers_json(*status.live) : Json::array();
   out["problems"] = status.problems;
-  out["last_end"] = facts.end ? Json{{"time", facts.end->time},
-                                     {"reason", facts.end->reason},
-                                     {"text", facts.end->text}}
-                              : Json();
   return out;
 }
 

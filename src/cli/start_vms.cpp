@@ -93,7 +93,7 @@ class Starts {
     if (output_failure_) std::rethrow_exception(output_failure_);
     result_.code = *std::max_element(codes_.begin(), codes_.end());
     if (InterruptGuard::interrupted()) {
-      tell_what_goes_on();
+      if (!how_.stays) tell_what_goes_on();
       result_.code = InterruptGuard::exit_code();
     } else if (how_.json) {
       print_json();

@@ -19,6 +19,7 @@ struct StartHow {
   std::optional<Duration> timeout;  // how long; else the profile's
   bool json = false;                // print what `status --json` prints, in the end
   bool report = true;               // tell how to reach each
+  bool stays = false;               // the caller stays with them, also when interrupted
 
   /// Told as it happens, from the thread of that VM's start.
   std::function<void(const LiveRecord&, const std::string& what, Duration timeout)> waits =

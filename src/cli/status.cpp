@@ -65,8 +65,19 @@ std::string picture_text(const VmFacts& facts) {
 
 std::string keeper_text(const VmFacts& facts) {
   if (!facts.runs()) return {};
-  if (facts.status.keeper_alive) return "pid " + std::to_string(facts.status.live->keeper.pid);
-  return "has ended; the VM goes on without it";
+  if (!facts.status.keeper_alive) return "has ended; the VM goes on without it";
+  std::string text = "pid " + std::to_string(facts.status.live->keeper.pid);
+  if (const auto& gap = facts.status.live->unwatched) {
+    text += ", which has taken over\nwhat happened ";
+    text += gap->until.empty() ? "after " + gap->from : "from " + gap->from + " to " + gap->until;
+    text += " was not seen";
+    if (gap->until.empty()) text += ", and QEMU does not answer the keeper";
+  }
+  return text;
+}
+
+std::string end_text(const EndOfRun& end) {
+  return end.time + ": " + end.text + (end.said.empty() ? "" : "\n" + end.said);
 }
 
 std::string status_text(const VmFacts& facts, std::optional<int> width) {
@@ -75,7 +86,7 @@ std::string status_text(const VmFacts& facts, std::optional<int> width) {
   const bool runs = facts.runs();
   Facts out{{"name", facts.name()}, {"state", state_text(status)}};
   for (const auto& problem : status.problems) out.emplace_back("problem", problem);
-  if (facts.end) out.emplace_back("last end", facts.end->time + ": " + facts.end->text);
+  if (facts.end) out.emplace_back("last end", end_text(*facts.end));
   if (runs) {
     out.emplace_back("uptime", uptime_text(status.uptime));
     out.emplace_back("pid", std::to_string(status.live->qemu.pid));

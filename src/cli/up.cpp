@@ -2,6 +2,7 @@
 #include "cli/up.hpp"
 
 #include "cli/console.hpp"
+#include "cli/foreground.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/options.hpp"
 #include "cli/start_vms.hpp"
@@ -38,11 +39,13 @@ void check_options(const UpOptions& options) {
   };
   one_only(!options.name.empty(), "--name");
   one_only(options.console, "--console");
+  one_only(options.foreground, "--foreground");
   one_only(!options.cdrom.empty(), "--cdrom");
   const auto exclude = [](bool both, const char* words) {
     if (both) throw UsageError(std::string(words) + " exclude each other");
   };
   exclude(options.console && options.json, "`--console` and `--json`");
+  exclude(options.console && options.foreground, "`--console` and `--foreground`");
   exclude(options.console && options.timeout, "`--console` and `--timeout`");
   exclude(options.ephemeral && options.adopt, "`--ephemeral` and `--adopt`");
 }
@@ -64,6 +67,8 @@ void add_up(CLI::App& app, UpOptions& options) {
               "how long the guest may take; default: `[ready] timeout` of the profile");
   add_flag(app, options.console, "--console",
            "go on as `qlaunch console` at once: the guest starts when it can be heard");
+  add_flag(app, options.foreground, "--foreground",
+           "stay until the VM has ended; signals ask its guest to power off");
   add_json(app, options.json, "print what `qlaunch status --json` prints");
 }
 
@@ -78,6 +83,7 @@ int up(const UpOptions& options, Terminal& terminal) {
   how.timeout = options.timeout;
   how.json = options.json;
   how.report = !options.console;
+  if (options.foreground) return in_foreground(requests, std::move(how), terminal);
   std::string name;
   {
     const InterruptGuard guard;

@@ -22,6 +22,7 @@ struct UpOptions {
   bool ephemeral = false;
   bool no_wait = false;
   bool console = false;
+  bool foreground = false;
   bool json = false;
 };
 

@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <ctime>
+#include <limits>
 
 #include <poll.h>
 #include <signal.h>
@@ -26,29 +27,32 @@ struct Stat {
   std::uint64_t resident_pages = 0;
 };
 
-std::optional<Stat> read_stat(pid_t pid) {
-  if (pid <= 0) return std::nullopt;
-  const auto text = try_read_file("/proc/" + std::to_string(pid) + "/stat");
-  if (!text) return std::nullopt;
+std::optional<Stat> parse_stat(const std::string& text) {
   // The name may hold spaces and parentheses: it ends at the last one.
-  const auto open = text->find('(');
-  const auto close = text->rfind(')');
-  if (open == std::string::npos || close == std::string::npos || close + 2 > text->size()) {
+  const auto open = text.find('(');
+  const auto close = text.rfind(')');
+  if (open == std::string::npos || close == std::string::npos || close + 2 > text.size()) {
     return std::nullopt;
   }
-  const auto fields = split(std::string_view(*text).substr(close + 2), ' ');
+  const auto fields = split(std::string_view(text).substr(close + 2), ' ');
   if (fields.size() < 22) return std::nullopt;
   const auto field = [&](std::size_t number) {  // numbered as in proc(5), from the state at 3
     return parse_unsigned(fields[number - 3]).value_or(0);
   };
   Stat stat;
-  stat.name = text->substr(open + 1, close - open - 1);
+  stat.name = text.substr(open + 1, close - open - 1);
   stat.state = fields[0].empty() ? '?' : fields[0][0];
   stat.user_time = field(14);
   stat.system_time = field(15);
   stat.start_time = field(22);
   stat.resident_pages = field(24);
   return stat;
+}
+
+std::optional<Stat> read_stat(pid_t pid) {
+  if (pid <= 0) return std::nullopt;
+  const auto text = try_read_file("/proc/" + std::to_string(pid) + "/stat");
+  return text ? parse_stat(*text) : std::nullopt;
 }
 
 bool ended(const Stat& stat) {
@@ -87,6 +91,14 @@ std::optional<ProcessId> identify(pid_t pid) {
 ProcessId identify_child(pid_t pid) {
   const auto stat = read_stat(pid);
   return {.pid = pid, .start_time = stat ? stat->start_time : 0, .boot_id = boot_id()};
+}
+
+std::optional<ProcessId> process_in_stat(const std::string& line) {
+  const auto pid = parse_unsigned(line.substr(0, line.find(' ')));
+  const auto stat = parse_stat(line);
+  if (!pid || *pid == 0 || *pid > std::numeric_limits<pid_t>::max() || !stat) return std::nullopt;
+  return ProcessId{
+      .pid = static_cast<pid_t>(*pid), .start_time = stat->start_time, .boot_id = boot_id()};
 }
 
 bool alive(const ProcessId& process) {

@@ -32,6 +32,9 @@ std::optional<ProcessId> identify(pid_t pid);
 /// The same of a child of ours that was not reaped yet: also when it has ended already.
 ProcessId identify_child(pid_t pid);
 
+/// Whom a line as of /proc/PID/stat tells of; nothing where it is none. Of this boot.
+std::optional<ProcessId> process_in_stat(const std::string& line);
+
 /// Whether exactly this process still runs.
 bool alive(const ProcessId& process);
 

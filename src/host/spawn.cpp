@@ -193,6 +193,7 @@ Child spawn(const SpawnOptions& options) {
   plan.move_count = moves.size();
   plan.new_session = options.new_session;
   plan.die_with_parent = options.die_with_parent;
+  plan.announce = options.announce;
   plan.parent = ::getpid();
   if (!options.working_folder.empty()) plan.working_folder = options.working_folder.c_str();
 

@@ -38,6 +38,9 @@ struct SpawnOptions {
   std::string readonly_folder;
   std::string working_folder;
   bool die_with_parent = false;
+  /// A file opened for appending: before the child runs the program it adds its line of
+  /// /proc/self/stat, so that it is known whatever happens to this process. -1: none.
+  int announce = -1;
 };
 
 /// A running child of ours. Ends nothing when it goes out of scope.

@@ -33,6 +33,7 @@ struct ChildPlan {
   bool new_session = false;
   bool die_with_parent = false;
   int parent = 0;
+  int announce = -1;
   sigset_t mask{};
 
   const char* volatile stage = nullptr;  // what failed; null: nothing did

@@ -5,6 +5,8 @@
 #include "qmp/session.hpp"
 #include "vm/journal.hpp"
 #include "vm/start.hpp"
+#include "vm/start_list.hpp"
+#include "vm/steps.hpp"
 
 #include <array>
 #include <cerrno>
@@ -13,6 +15,8 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace qlaunch {
 namespace {
@@ -42,6 +46,23 @@ void abandon(const LiveRecord& live, Reports& reports) {
   send_signal(live.qemu, SIGKILL);
   while (reports.next()) {
   }
+  // Where the keeper was killed, nobody has.
+  end_start(live.plan.paths.runtime);
+  forget_run(live.name);
+}
+
+/// The same before there is a record: the keeper-to-be is ended, and whatever it has started.
+void undo_start(const Plan& plan, const Reports& reports) {
+  if (reports.keeper() >= 0) {
+    syscall(SYS_pidfd_send_signal, reports.keeper(), SIGKILL, nullptr, 0);
+    wait_exit(reports.keeper(), Clock::now() + std::chrono::seconds(10));
+  }
+  end_start(plan.paths.runtime);
+  forget_run(plan.name);
+}
+
+[[noreturn]] void throw_interrupted() {
+  throw Error("interrupted: the launch was undone");
 }
 
 /// Feeds what has come to the session; true once QEMU has taken its first command.
@@ -95,7 +116,7 @@ void await_obedience(const LiveRecord& live, Reports& reports,
     poll(waiting.data(), waiting.size(), 250);
     if (interrupted()) {
       abandon(live, reports);
-      throw Error("interrupted: the launch was undone");
+      throw_interrupted();
     }
     if (waiting[1].revents != 0) throw_early_end(live.plan, reports, "its process ended");
     if (Clock::now() > deadline) {
@@ -107,9 +128,13 @@ void await_obedience(const LiveRecord& live, Reports& reports,
 }
 
 /// Throws what the keeper says went wrong before there was a QEMU.
-void await_first_report(const Plan& plan, Reports& reports) {
-  const auto first = reports.next();
+void await_first_report(const Plan& plan, Reports& reports,
+                        const std::function<bool()>& interrupted) {
+  const auto first = reports.next(interrupted);
+  at_step(Step::launch_reported);
   if (!first) {
+    undo_start(plan, reports);
+    if (interrupted()) throw_interrupted();
     const auto log = log_path(plan.paths, "keeper");
     const auto said = last_lines(log);
     throw Error("the keeper ended before it had started QEMU" +
@@ -125,7 +150,7 @@ void await_first_report(const Plan& plan, Reports& reports) {
 
 LiveRecord await_start(const Plan& plan, Reports& reports,
                        const std::function<bool()>& interrupted) {
-  await_first_report(plan, reports);
+  await_first_report(plan, reports, interrupted);
   const auto live = read_live(plan.name);
   if (!live) throw_early_end(plan, reports, "its record is gone");
   try {
@@ -135,11 +160,13 @@ LiveRecord await_start(const Plan& plan, Reports& reports,
     abandon(*live, reports);
     throw;
   }
+  at_step(Step::launch_obeyed);
   return *live;
 }
 
 void abandon_start(const Plan& plan, Reports& reports) {
   const auto first = reports.next();
+  if (!first) undo_start(plan, reports);
   if (!first || first->kind == KeeperReport::Kind::failed) return;
   if (const auto live = read_live(plan.name)) abandon(*live, reports);
 }

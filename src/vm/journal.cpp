@@ -12,6 +12,8 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <initializer_list>
 
 #include <nlohmann/json.hpp>
 
@@ -41,27 +43,66 @@ void journal(const std::string& name, std::string_view event, const std::string&
   std::string line = R"({"time":")" + timestamp() + R"(","event":")" + std::string(event) + '"';
   if (!data.empty() && data != "null") line += ",\"data\":" + data;
   line += "}\n";
-  // One write, so that lines of two processes do not mix; what does not fit is given up.
-  if (write(file.get(), line.data(), line.size()) < 0) return;
+  // One write, so that lines of two processes do not mix; what does not fit is given up, whole.
+  const auto written = write(file.get(), line.data(), line.size());
+  if (written <= 0 || written == static_cast<ssize_t>(line.size())) return;
+  const auto end = lseek(file.get(), 0, SEEK_END);
+  if (end >= written && ftruncate(file.get(), end - written) != 0) return;
+}
+
+namespace {
+
+/// The last lines of the journal; the first of them may be cut off.
+std::ifstream journal_tail(const std::string& name, std::streamoff enough) {
+  std::ifstream file(vm_paths(state_roots(), name).state + "/events.jsonl", std::ios::binary);
+  file.seekg(0, std::ios::end);
+  file.seekg(std::max<std::streamoff>(file.tellg() - enough, 0));
+  return file;
+}
+
+/// The journal's last lines, parsed where they hold one of the words.
+void for_each_recent(const std::string& name, std::initializer_list<std::string_view> words,
+                     const std::function<void(const nlohmann::json&)>& look) {
+  auto file = journal_tail(name, std::streamoff{64} << 10);
+  for (std::string line; std::getline(file, line);) {
+    if (std::none_of(words.begin(), words.end(),
+                     [&](auto word) { return line.find(word) != std::string::npos; }))
+      continue;
+    const auto json = nlohmann::json::parse(line, nullptr, false);
+    if (json.is_object()) look(json);
+  }
+}
+
+}  // namespace
+
+std::string last_time(const std::string& name) {
+  std::string time;
+  for_each_recent(name, {"\"time\""}, [&](const auto& line) { time = line.value("time", time); });
+  return time;
+}
+
+std::string helper_exit(const std::string& name, const std::string& helper,
+                        const std::string& start) {
+  std::string exit;
+  for_each_recent(name, {"HELPER_EXITED"}, [&](const auto& line) {
+    if (line.value("time", "") < start || !line.contains("data")) return;
+    const auto& data = line["data"];
+    if (!data.is_object() || data.value("helper", "") != helper) return;
+    if (const auto how = data.find("exit"); how != data.end() && how->is_string())
+      exit = how->template get<std::string>();
+  });
+  return exit;
 }
 
 std::string panic_time(const std::string& name, const std::string& start) {
   // A guest that has panicked causes few events any more, and a journal may be long.
-  constexpr std::streamoff enough = std::streamoff{64} << 10;
-  std::ifstream file(vm_paths(state_roots(), name).state + "/events.jsonl", std::ios::binary);
-  file.seekg(0, std::ios::end);
-  file.seekg(std::max<std::streamoff>(file.tellg() - enough, 0));
   std::string time;
-  for (std::string line; std::getline(file, line);) {
-    const bool panic = line.find("GUEST_PANICKED") != std::string::npos;
-    if (!panic && line.find("RESET") == std::string::npos) continue;
-    const auto json = nlohmann::json::parse(line, nullptr, false);
-    if (!json.is_object()) continue;
-    const auto event = json.value("event", "");
-    const auto when = json.value("time", "");
+  for_each_recent(name, {"GUEST_PANICKED", "RESET"}, [&](const auto& line) {
+    const auto event = line.value("event", "");
+    const auto when = line.value("time", "");
     if (event == "GUEST_PANICKED" && when >= start) time = when;
     if (event == "RESET") time.clear();
-  }
+  });
   return time;
 }
 

@@ -18,6 +18,14 @@ void journal(const std::string& name, std::string_view event, const std::string&
 /// since; else empty. Looks at the last events only.
 std::string panic_time(const std::string& name, const std::string& start);
 
+/// How a helper ended in the run that began at `start`: "killed by signal 9 (SIGKILL)"; empty where
+/// nobody could know.
+std::string helper_exit(const std::string& name, const std::string& helper,
+                        const std::string& start);
+
+/// The time of the last line; empty where there is none.
+std::string last_time(const std::string& name);
+
 /// UTC with milliseconds, "2026-01-31T12:00:00.123Z".
 std::string timestamp();
 

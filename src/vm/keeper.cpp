@@ -2,21 +2,24 @@
 #include "vm/keeper.hpp"
 
 #include "core/error.hpp"
+#include "core/quote.hpp"
 #include "host/files.hpp"
-#include "host/socket.hpp"
 #include "host/spawn.hpp"
-#include "qmp/message.hpp"
+#include "vm/end.hpp"
 #include "vm/ephemeral.hpp"
+#include "vm/guest_clock.hpp"
 #include "vm/journal.hpp"
+#include "vm/keeper_monitor.hpp"
 #include "vm/live.hpp"
 #include "vm/record.hpp"
 #include "vm/report.hpp"
+#include "vm/sleep_watch.hpp"
+#include "vm/steps.hpp"
+#include "vm/takeover.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
 #include <filesystem>
 #include <optional>
 
@@ -24,7 +27,9 @@
 
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,70 +37,134 @@ namespace qlaunch {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using Json = nlohmann::json;
 
 /// How long a helper may take to end by itself after QEMU has gone.
 constexpr auto helper_patience = std::chrono::seconds(2);
+/// A helper that ends because QEMU does may be seen first.
+constexpr auto same_end = std::chrono::milliseconds(300);
+/// How long an agent may take that has just woken up with its guest.
+constexpr auto agent_patience = std::chrono::seconds(30);
+/// Lost connections are rare, and each try costs nothing.
+constexpr auto connect_again = std::chrono::seconds(2);
+
+std::string dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+/// How a child of ours ended; empty for one of another process.
+std::string exit_of(const ProcessId& process) {
+  int status = 0;
+  return waitpid(process.pid, &status, WNOHANG) == process.pid ? describe_exit(status) : "";
+}
 
 class Keeper {
  public:
-  Keeper(LiveRecord live, int report) : live_(std::move(live)), report_(report) {
+  Keeper(LiveRecord live, const KeeperTask& task)
+      : live_(std::move(live)),
+        task_(task),
+        qemu_(open_pidfd(live_.qemu)),
+        monitor_(live_, qemu_.get()) {
     sigset_t watched;
     sigemptyset(&watched);
     for (const int signal : {SIGTERM, SIGHUP, SIGINT, press_signal}) sigaddset(&watched, signal);
     sigprocmask(SIG_BLOCK, &watched, nullptr);
     signals_.reset(signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK));
-    qemu_ = open_pidfd(live_.qemu);
     for (const auto& helper : live_.helpers) helpers_.push_back(open_pidfd(helper.process));
+    seen_.taken_over = task_.lock >= 0;
   }
 
   void run() {
-    journal(live_.name, "STARTED", nlohmann::json{{"pid", live_.qemu.pid}}.dump());
-    // A request to stop may come while QEMU has not greeted yet.
-    connect(std::chrono::minutes(2), signals_.get());
+    if (seen_.taken_over) {
+      begin_anew();
+    } else {
+      journal(live_.name, "STARTED", dump({{"pid", live_.qemu.pid}}));
+    }
+    at_step(Step::keeper_watching);
+    connect();
     while (qemu_ && !wait_exit(qemu_.get(), Clock::now())) step();
     take_events();
+    at_step(Step::qemu_ended);
     finish();
   }
 
  private:
-  /// Until QEMU greets or `stop`, a descriptor, is readable. False where nobody listens.
-  bool connect(Clock::duration patience, int stop) {
-    const auto* socket = live_.plan.descriptor("keeper");
-    if (socket == nullptr || !qemu_) return false;
-    try {
-      auto fd = connect_unix(socket->path);
-      std::array<pollfd, 3> waiting{
-          {{fd.get(), POLLIN, 0}, {qemu_.get(), POLLIN, 0}, {stop, POLLIN, 0}}};
-      poll(waiting.data(), waiting.size(), milliseconds_of(patience));
-      if (waiting[0].revents == 0) return true;
-      qmp::Options options;
-      options.reply = quit_patience;
-      client_.emplace(qmp::SyncClient::adopt(
-          fd.release(), options,
-          std::vector<qmp::Watch>{{qemu_.get(), "the QEMU process exited"}}));
-    } catch (const Error& error) {
-      journal(live_.name, "MONITOR_LOST", nlohmann::json{{"cause", error.what()}}.dump());
-      return false;
-    } catch (const qmp::Error& error) {
-      journal(live_.name, "MONITOR_LOST", nlohmann::json{{"cause", error.what()}}.dump());
+  using Alarm = std::optional<Clock::time_point>;
+
+  /// Writes itself down as the keeper, and lets the command go on that has started it.
+  void begin_anew() {
+    live_.keeper = identify(getpid()).value_or(ProcessId{});
+    live_.unwatched = Unwatched{std::max(last_time(live_.name), live_.started), ""};
+    write_succession(live_.name, {live_.qemu, live_.keeper, *live_.unwatched});
+    Json gone = Json::array();
+    for (std::size_t index = 0; index < helpers_.size(); ++index) {
+      if (!helpers_[index]) gone.push_back(live_.helpers[index].name);
     }
-    return true;
+    journal(live_.name, "KEEPER_REPLACED",
+            dump({{"pid", live_.keeper.pid},
+                  {"unseen_since", live_.unwatched->from},
+                  {"helpers_gone", gone}}));
+    close(task_.lock);
+    at_step(Step::takeover_recorded);
+    send_report(task_.report, {KeeperReport::Kind::started, "", ""});
+    close(task_.report);
+    task_.report = -1;
+  }
+
+  void connect() {
+    connect_at_.reset();
+    if (!monitor_.connect()) lost();
+  }
+
+  void lost() {
+    if (wait_exit(qemu_.get(), Clock::now())) return;
+    if (!live_.unwatched || !live_.unwatched->until.empty()) {
+      journal(live_.name, "MONITOR_LOST", dump({{"cause", monitor_.lost()}}));
+      live_.unwatched = Unwatched{timestamp(), ""};
+    }
+    connect_at_ = Clock::now() + connect_again;
+  }
+
+  /// From here on events are seen.
+  void greeted() {
+    at_step(Step::keeper_connected);
+    if (!live_.unwatched || !live_.unwatched->until.empty()) return;
+    live_.unwatched->until = timestamp();
+    const auto state = monitor_.state();
+    if (state == "guest-panicked") seen_.panicked = true;
+    if (state == "paused") paused_at_ = read_clocks().boot;
+    journal(live_.name, "WATCHING_AGAIN",
+            dump({{"unseen_from", live_.unwatched->from},
+                  {"unseen_until", live_.unwatched->until},
+                  {"state", state}}));
+    if (!seen_.taken_over) return;
+    try {
+      write_succession(live_.name, {live_.qemu, live_.keeper, *live_.unwatched});
+    } catch (const Error&) {  // NOLINT(bugprone-empty-catch)
+      // A full disk; the journal tells it, too.
+    }
   }
 
   void step() {
     std::vector<pollfd> waiting{{qemu_.get(), POLLIN, 0},
                                 {signals_.get(), POLLIN, 0},
-                                {client_ ? client_->fd() : -1, POLLIN, 0}};
+                                {monitor_.fd(), POLLIN, 0},
+                                {sleep_.fd(), POLLIN, 0}};
+    const std::size_t first_helper = waiting.size();
     for (const auto& helper : helpers_) waiting.push_back({helper.get(), POLLIN, 0});
     if (poll(waiting.data(), waiting.size(), poll_timeout()) < 0 && errno != EINTR) return;
     if (waiting[1].revents != 0) take_signals();
     if (waiting[2].revents != 0) take_events();
+    if (waiting[3].revents != 0) clock_stood_still(sleep_.look(), "the host slept");
     for (std::size_t index = 0; index < helpers_.size(); ++index) {
-      if (waiting[index + 3].revents != 0) helper_ended(index);
+      if (waiting[index + first_helper].revents != 0) helper_ended(index);
     }
+    if (due(connect_at_)) connect();
     if (due(press_at_)) {
       press_at_ = Clock::now() + press_again;
-      if (!press(std::min(*press_at_, *stop_by_))) quit();
+      const bool heard = monitor_.press(std::min(*press_at_, *stop_by_));
+      at_step(Step::stop_pressed);
+      if (!heard) quit();
     }
     if (due(stop_by_)) {
       journal(live_.name, "SHUTDOWN_TIMEOUT");
@@ -104,142 +173,99 @@ class Keeper {
     if (due(kill_at_)) end_by_signal();
   }
 
-  using Alarm = std::optional<Clock::time_point>;
-
   static bool due(const Alarm& alarm) { return alarm && Clock::now() >= *alarm; }
 
   /// Rounded up: poll() must not come back just before the time.
-  static int milliseconds_of(Clock::duration time) {
-    const auto rounded = std::chrono::ceil<std::chrono::milliseconds>(time);
-    return static_cast<int>(std::clamp<std::chrono::milliseconds>(
-                                rounded, std::chrono::milliseconds(0), std::chrono::hours(24))
-                                .count());
-  }
-
   int poll_timeout() const {
     Alarm next;
-    for (const auto& alarm : {press_at_, stop_by_, kill_at_}) {
+    for (const auto& alarm : {press_at_, stop_by_, kill_at_, connect_at_}) {
       if (alarm && (!next || *alarm < *next)) next = alarm;
     }
-    return next ? milliseconds_of(*next - Clock::now()) : -1;
+    return next ? qmp::Deadline(*next).poll_timeout() : -1;
   }
 
   void take_signals() {
     signalfd_siginfo info{};
     while (read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
       if (static_cast<int>(info.ssi_signo) == press_signal) {
-        press(Clock::now() + press_again);
+        monitor_.press(Clock::now() + press_again);
         continue;
       }
       const auto name = std::string("SIG") + sigabbrev_np(static_cast<int>(info.ssi_signo));
-      journal(live_.name, "STOP_REQUESTED", nlohmann::json{{"signal", name}}.dump());
+      journal(live_.name, "STOP_REQUESTED", dump({{"signal", name}}));
       // A logout sends several signals at once; they are one request.
-      if (asked_) continue;
-      asked_ = name;
+      if (!seen_.asked.empty()) continue;
+      seen_.asked = name;
       stop_by_ = Clock::now() + live_.plan.shutdown.timeout;
       press_at_ = Clock::now();
+      at_step(Step::stop_asked);
     }
-  }
-
-  /// The power button, once; false where nobody can hear it.
-  bool press(Clock::time_point until) {
-    if (!client_ && !connect(until - Clock::now(), -1)) return false;
-    try {
-      if (client_) client_->execute("system_powerdown", nullptr, until);
-    } catch (const qmp::Error&) {  // NOLINT(bugprone-empty-catch)
-      // Refused or not answered at this moment; the next press may be.
-    }
-    return true;
   }
 
   void quit() {
     press_at_.reset();
     stop_by_.reset();
-    try {
-      if (client_) {
-        client_->quit();
-        kill_at_ = Clock::now() + quit_patience;
-        return;
-      }
-    } catch (const qmp::Error&) {  // NOLINT(bugprone-empty-catch)
-      // The signal below ends it.
-    }
-    end_by_signal();
+    const bool told = monitor_.quit();
+    at_step(Step::stop_quit);
+    if (!told) return end_by_signal();
+    kill_at_ = Clock::now() + quit_patience;
   }
 
   void end_by_signal() {
     kill_at_.reset();
-    killed_ = send_signal(live_.qemu, SIGKILL);
+    seen_.killed = send_signal(live_.qemu, SIGKILL);
   }
 
   void take_events() {
-    if (!client_) return;
-    try {
-      while (const auto event = client_->wait_event({}, Clock::now())) {
-        const auto& data = event->data;
-        journal(live_.name, event->name,
-                data.is_null()
-                    ? ""
-                    : data.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-        if (event->name == "SHUTDOWN" && data.is_object()) shutdown_ = data.value("reason", "");
-        if (event->name == "GUEST_PANICKED") panicked_ = true;
-        if (event->name == "POWERDOWN") powered_down_ = true;
-        // It has started anew: what it does from now on is another story.
-        if (event->name == "RESET") panicked_ = powered_down_ = false;
-      }
-    } catch (const qmp::Error&) {
-      // QEMU ends, or speaks no QMP any more: the pidfd tells which.
-      client_.reset();
+    const bool before = monitor_.fd() >= 0;
+    if (monitor_.take([this](const qmp::Event& event) { note(event); })) greeted();
+    if (before && monitor_.fd() < 0) lost();
+  }
+
+  void note(const qmp::Event& event) {
+    const auto& data = event.data;
+    journal(live_.name, event.name, data.is_null() ? "" : dump(data));
+    if (event.name == "SHUTDOWN" && data.is_object()) seen_.shutdown = data.value("reason", "");
+    if (event.name == "GUEST_PANICKED") seen_.panicked = true;
+    if (event.name == "POWERDOWN") seen_.powered_down = true;
+    if (event.name == "STOP" && !paused_at_) paused_at_ = read_clocks().boot;
+    if (event.name == "RESUME" && paused_at_) {
+      clock_stood_still(read_clocks().boot - *paused_at_, "it was paused");
+      paused_at_.reset();
     }
+    // It has started anew: what it does from now on is another story.
+    if (event.name == "RESET") {
+      seen_.panicked = seen_.powered_down = false;
+      seen_.shutdown.clear();
+    }
+  }
+
+  /// In a process of its own: an agent may take its time, and the keeper has other things to hear.
+  void clock_stood_still(std::chrono::nanoseconds time, const char* why) {
+    if (time < clock_tolerance || live_.plan.descriptor("agent") == nullptr) return;
+    const pid_t child = fork();
+    if (child != 0) return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    const auto set = set_guest_clock(live_, agent_patience);
+    Json told{{"after", why}, {"seconds", std::chrono::duration<double>(time).count()}};
+    if (!set.done) told["cause"] = set.why;
+    journal(live_.name, set.done ? "CLOCK_SET" : "CLOCK_NOT_SET", dump(told));
+    _exit(0);
   }
 
   void helper_ended(std::size_t index) {
     const auto& helper = live_.helpers[index];
-    journal(live_.name, "HELPER_EXITED",
-            nlohmann::json{{"helper", helper.name}, {"serves", helper.serves}}.dump());
     helpers_[index].reset();
-  }
-
-  /// Nothing where this process did not start QEMU and so cannot learn how it ended.
-  std::optional<int> qemu_status() const {
-    int status = 0;
-    if (waitpid(live_.qemu.pid, &status, 0) == live_.qemu.pid) return status;
-    return std::nullopt;
-  }
-
-  EndOfRun describe_end() const {
-    const auto status = qemu_status();
-    EndOfRun end{timestamp(), "unknown", "QEMU ended, and nobody saw how"};
-    if (killed_ && status && WIFSIGNALED(*status))
-      return {end.time, "signal", "killed after " + *asked_ + ": QEMU did not answer"};
-    if (status && !(WIFEXITED(*status) && WEXITSTATUS(*status) == 0)) {
-      end.reason = WIFSIGNALED(*status) ? "signal" : "error";
-      end.text = (WIFSIGNALED(*status) ? "QEMU was " : "QEMU ended with ") + describe_exit(*status);
-      return end;
-    }
-    if (panicked_) return {end.time, "guest-panic", "the guest panicked"};
-    if (shutdown_ == "guest-shutdown") {
-      end.text =
-          asked_ ? "the guest powered off, as " + *asked_ + " asked" : "the guest powered off";
-    } else if (shutdown_ == "guest-reset") {
-      end.text = "the guest asked for a reset";
-    } else if (shutdown_ == "host-qmp-quit") {
-      end.text = asked_ ? "ended after " + *asked_ + ": the guest did not power off in time"
-                 : powered_down_ ? "ended by `quit`: the guest did not power off in time"
-                                 : "ended by `quit`, without asking the guest";
-    } else if (shutdown_ == "host-ui") {
-      end.text = "its window was closed";
-    } else if (!shutdown_.empty()) {
-      end.text = "QEMU ended: " + shutdown_;
-    } else if (status) {
-      end.text = "QEMU ended by itself with exit code 0";
-    }
-    if (!shutdown_.empty()) {
-      end.reason = shutdown_;
-    } else if (status) {
-      end.reason = "exit";
-    }
-    return end;
+    const auto how = exit_of(helper.process);
+    // They end with QEMU, which is no news.
+    if ((how.empty() || how == describe_exit(0)) &&
+        (!seen_.shutdown.empty() || wait_exit(qemu_.get(), Clock::now() + same_end)))
+      return;
+    journal(live_.name, "HELPER_EXITED",
+            dump({{"helper", helper.name},
+                  {"serves", helper.serves},
+                  {"exit", how.empty() ? Json() : Json(how)},
+                  {"said", last_lines(log_path(live_.plan.paths, helper.name), 3)}}));
   }
 
   void stop_helpers() {
@@ -260,43 +286,61 @@ class Keeper {
     remove_tree(rename(runtime.c_str(), ended.c_str()) == 0 ? ended.string() : runtime.string());
   }
 
+  EndOfRun end() {
+    int status = 0;
+    if (waitpid(live_.qemu.pid, &status, 0) == live_.qemu.pid) seen_.status = status;
+    seen_.said = last_lines(log_path(live_.plan.paths, "qemu"), 10);
+    return describe_end(seen_, timestamp());
+  }
+
   void finish() {
-    const auto end = describe_end();
+    const auto how = end();
     stop_helpers();
+    at_step(Step::helpers_ended);
     try {
-      write_end(live_.name, end);
+      write_end(live_.name, how);
     } catch (const Error&) {  // NOLINT(bugprone-empty-catch)
       // A full disk; the sockets are to go all the same.
     }
-    journal(live_.name, "ENDED", nlohmann::json{{"reason", end.reason}, {"text", end.text}}.dump());
+    at_step(Step::end_recorded);
+    Json told{{"reason", how.reason}, {"text", how.text}};
+    told["exit"] = how.exit.empty() ? Json() : Json(how.exit);
+    if (!how.said.empty()) told["said"] = how.said;
+    journal(live_.name, "ENDED", dump(told));
     remove_runtime();
+    at_step(Step::runtime_removed);
     // Last: until then a new start waits for this process, and so keeps out of its way.
     forget_run(live_.name);
     if (is_ephemeral(live_.plan.paths)) remove_ephemeral(live_.plan.paths);
-    send_report(report_, {KeeperReport::Kind::ended, end.text, ""});
+    at_step(Step::run_forgotten);
+    send_report(task_.report, {KeeperReport::Kind::ended, how.text, ""});
   }
 
   LiveRecord live_;
-  int report_;
-  UniqueFd signals_, qemu_;
+  KeeperTask task_;
+  UniqueFd qemu_, signals_;
   std::vector<UniqueFd> helpers_;
-  std::optional<qmp::SyncClient> client_;
-  std::optional<std::string> asked_;  // the first signal that asked to stop
-  Alarm press_at_, stop_by_, kill_at_;
-  bool killed_ = false;   // by this keeper
-  std::string shutdown_;  // the reason in the SHUTDOWN event
-  bool panicked_ = false;
-  bool powered_down_ = false;  // its power button was pressed
+  KeeperMonitor monitor_;
+  SeenEnd seen_;
+  SleepWatch sleep_;
+  std::optional<std::chrono::nanoseconds> paused_at_;  // of the clock that counts sleep, too
+  Alarm press_at_, stop_by_, kill_at_, connect_at_;
 };
 
 }  // namespace
 
-int keep(const std::string& name, int report) {
+int keep(const KeeperTask& task) {
   std::signal(SIGPIPE, SIG_IGN);
   prctl(PR_SET_NAME, "qlaunch-keeper");
-  auto live = read_live(name);
-  if (!live) throw StateError("VM `" + name + "` does not run");
-  Keeper(std::move(*live), report).run();
+  umask(077);
+  setpriority(PRIO_PROCESS, 0, 10);
+  auto live = read_live(task.name);
+  if (!live) throw StateError("VM " + in_backticks(task.name) + " does not run");
+  const bool ours = live->keeper.pid == getpid();
+  if (task.lock < 0 && !ours)
+    throw StateError("VM " + in_backticks(task.name) + " has a keeper, and one is enough")
+        .help("`qlaunch up` starts it, and any command replaces one that has ended");
+  Keeper(std::move(*live), task).run();
   return 0;
 }
 

@@ -17,8 +17,17 @@ constexpr auto quit_patience = std::chrono::seconds(5);
 /// the sender's matter.
 constexpr int press_signal = SIGUSR1;
 
-/// The body of the hidden `keeper` command, for a run whose live record exists. `report` is a pipe
-/// to the launching `up` (or -1) that learns how QEMU ended if it does so before `up` is done.
-int keep(const std::string& name, int report);
+struct KeeperTask {
+  std::string name;
+  /// A pipe to whoever has started it (or -1): to the launching `up`, which learns how QEMU ended
+  /// if it does so before `up` is done; to the command that replaces a keeper, which learns when
+  /// the new one is in place.
+  int report = -1;
+  /// The lock of that command, to be let go then; -1 for the keeper that has started QEMU itself.
+  int lock = -1;
+};
+
+/// The body of the hidden `keeper` command, for a run whose live record exists.
+int keep(const KeeperTask& task);
 
 }  // namespace qlaunch

@@ -16,6 +16,7 @@
 #include "vm/ports.hpp"
 #include "vm/record.hpp"
 #include "vm/start.hpp"
+#include "vm/steps.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -142,6 +143,7 @@ Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
   };
   std::optional<LaunchLock> lock;
   const auto prepared = hold(request, lock);
+  at_step(Step::launch_locked);
   const auto& plan = prepared.plan;
   if (plan.display == DisplayType::curses) {
     if (lock->fresh()) remove_tree(plan.paths.data);
@@ -184,6 +186,7 @@ Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
   check_disks(plan);
 
   clear_dead_run(plan.name, plan.paths);
+  at_step(Step::launch_cleared);
   make_folder(plan.paths.state, undo);
   make_folder(plan.paths.runtime, undo);
   for (const auto& preparation : plan.preparations) {
@@ -201,6 +204,7 @@ Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
   Launched launched;
   try {
     check_interrupt();
+    at_step(Step::launch_prepared);
     progress.step("starting " + plan.qemu.program + (plan.kvm ? " with KVM" : " with TCG"));
     // A run must never be without a record; where there is one already, its update can wait until
     // QEMU is on its way.
@@ -242,6 +246,7 @@ Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
     // The VM runs: that its ports are not remembered is no failure of the start.
     progress.warning(warning_at({}, error.what()));
   }
+  at_step(Step::launch_done);
   return launched;
 }
 

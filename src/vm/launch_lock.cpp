@@ -7,6 +7,7 @@
 #include "host/paths.hpp"
 #include "vm/journal.hpp"
 #include "vm/live.hpp"
+#include "vm/start_list.hpp"
 
 #include <chrono>
 #include <csignal>
@@ -66,6 +67,8 @@ void clear_dead_run(const std::string& name, const VmPaths& paths) {
     // It may have been started with other folders than these.
     if (dead->plan.paths.runtime != paths.runtime) remove_tree(dead->plan.paths.runtime);
   }
+  // A start that was killed may have left processes without a record.
+  end_start(paths.runtime);
   remove_tree(paths.runtime);
   forget_run(name);
 }

@@ -8,8 +8,11 @@
 #include "host/lock.hpp"
 #include "host/paths.hpp"
 #include "plan/plan_json.hpp"
+#include "vm/ask_state.hpp"
 #include "vm/journal.hpp"
+#include "vm/process_json.hpp"
 #include "vm/record.hpp"
+#include "vm/takeover.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -29,14 +32,6 @@ std::string lasting_path(const std::string& name) {
   return vm_paths(state_roots(), name).data + "/run.json";
 }
 
-Json process_to_json(const ProcessId& process) {
-  return {{"pid", process.pid}, {"start_time", process.start_time}, {"boot_id", process.boot_id}};
-}
-
-ProcessId process_from_json(const Json& json) {
-  return {json.at("pid"), json.at("start_time"), json.at("boot_id")};
-}
-
 std::string text_of(const LiveRecord& live) {
   auto helpers = Json::array();
   for (const auto& helper : live.helpers)
@@ -45,12 +40,14 @@ std::string text_of(const LiveRecord& live) {
                        {"process", process_to_json(helper.process)}});
   Plan plan = live.plan;
   plan.forwards = live.forwards;
-  const Json json = {{"name", live.name},
-                     {"qemu", process_to_json(live.qemu)},
-                     {"keeper", process_to_json(live.keeper)},
-                     {"helpers", helpers},
-                     {"started", live.started},
-                     {"plan", Json::parse(plan_to_json(plan))}};
+  Json json = {{"name", live.name},
+               {"qemu", process_to_json(live.qemu)},
+               {"keeper", process_to_json(live.keeper)},
+               {"helpers", helpers},
+               {"started", live.started},
+               {"plan", Json::parse(plan_to_json(plan))}};
+  if (live.unwatched)
+    json["unwatched"] = {{"from", live.unwatched->from}, {"until", live.unwatched->until}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -66,6 +63,8 @@ LiveRecord from_text(const std::string& text) {
   live.started = json.at("started");
   live.plan = plan_from_json(json.at("plan").dump());
   live.forwards = live.plan.forwards;
+  if (const auto gap = json.find("unwatched"); gap != json.end())
+    live.unwatched = {gap->at("from"), gap->at("until")};
   return live;
 }
 
@@ -98,43 +97,21 @@ std::optional<LiveRecord> read_lasting(const std::string& name) {
   return read_copy(name, path);
 }
 
-/// QEMU's word for its state to ours.
-VmState from_qemu(const std::string& word) {
-  if (word == "running") return VmState::running;
-  if (word == "inmigrate") return VmState::starting;
-  return VmState::paused;
-}
-
-void ask_qemu(VmStatus& status) {
-  try {
-    CommandSocket socket(*status.live, std::chrono::seconds(2));
-    auto& client = socket.client();
-    status.qemu_state = client.execute("query-status").at("status").get<std::string>();
-    status.state = from_qemu(status.qemu_state);
-    return;
-  } catch (const qmp::Gone&) {
-    // A QEMU that hangs up is on its way out; the kernel takes a moment to take a process apart.
-    status.state = VmState::unresponsive;
-    if (const auto pidfd = open_pidfd(status.live->qemu))
-      wait_exit(pidfd.get(), std::chrono::steady_clock::now() + std::chrono::seconds(2));
-  } catch (const qmp::Error&) {
-    status.state = VmState::unresponsive;
-  } catch (const Error&) {
-    status.state = VmState::unresponsive;
-  }
-  // It may have ended while it was asked.
-  if (alive(status.live->qemu)) return;
-  status.state = VmState::stopped;
-  status.live.reset();
-}
-
 }  // namespace
 
 std::optional<LiveRecord> read_live(const std::string& name) {
   auto live = read_copy(name, live_path(name));
-  if (live && alive(live->qemu)) return live;
-  auto kept = read_lasting(name);
-  return kept && (!live || alive(kept->qemu)) ? std::move(kept) : std::move(live);
+  if (!live || !alive(live->qemu)) {
+    auto kept = read_lasting(name);
+    if (kept && (!live || alive(kept->qemu))) live = std::move(kept);
+  }
+  if (live && !alive(live->keeper)) {
+    if (auto heir = read_succession(name); heir && heir->qemu == live->qemu) {
+      live->keeper = heir->keeper;
+      live->unwatched = std::move(heir->unwatched);
+    }
+  }
+  return live;
 }
 
 void write_live(const LiveRecord& live) {
@@ -155,6 +132,7 @@ void remember_run(const LiveRecord& live) {
 void forget_run(const std::string& name) {
   std::error_code ignored;
   std::filesystem::remove(lasting_path(name), ignored);
+  forget_succession(name);
 }
 
 std::string unreachable(const LiveRecord& live) {
@@ -187,19 +165,32 @@ std::string_view state_name(VmState state) {
   return "unknown";
 }
 
-VmStatus look(const std::string& name, bool ask) {
+namespace {
+
+/// All but QEMU's own word, which is still to be had where there is a run and no problem with its
+/// sockets: then `askable` says so.
+VmStatus look_around(const std::string& name, bool ask, bool& askable) {
+  askable = false;
   VmStatus status;
   status.name = name;
   status.live = read_live(name);
-  if (status.live && !alive(status.live->qemu)) status.live.reset();
+  if (!status.live) tidy_dead_start(name, vm_paths(state_roots(), name).runtime);
+  if (status.live && !alive(status.live->qemu)) {
+    if (!alive(status.live->keeper)) tidy_dead_run(*status.live);
+    status.live.reset();
+  }
   if (!status.live) return status;
 
+  if (!alive(status.live->keeper)) take_over(*status.live);
   const auto& live = *status.live;
   status.state = VmState::running;
   status.keeper_alive = alive(live.keeper);
   for (const auto& helper : live.helpers) {
-    if (!alive(helper.process))
-      status.problems.push_back(helper.name + " has ended: " + helper.serves + " no longer works");
+    if (alive(helper.process)) continue;
+    const auto how = helper_exit(name, helper.name, live.started);
+    status.problems.push_back(helper.name + " has ended" + (how.empty() ? "" : " (" + how + ')') +
+                              ": " + helper.serves +
+                              " no longer works until the VM is started anew");
   }
   if (const auto usage = process_usage(live.qemu)) {
     status.uptime = static_cast<double>(usage->uptime.count()) / 1000;
@@ -215,17 +206,48 @@ VmStatus look(const std::string& name, bool ask) {
   }
   if (auto gone = unreachable(live); !gone.empty()) {
     // The folder of a run that has just ended goes, too.
-    if (!alive(live.qemu)) return look(name, ask);
+    if (!alive(live.qemu)) return look_around(name, ask, askable);
     status.problems.push_back(std::move(gone));
     return status;
   }
-  if (ask) ask_qemu(status);
+  askable = true;
   return status;
+}
+
+}  // namespace
+
+VmStatus look(const std::string& name, bool ask) {
+  bool askable = false;
+  auto status = look_around(name, ask, askable);
+  if (ask && askable) ask_state({&status});
+  return status;
+}
+
+std::vector<std::optional<VmStatus>> look_all(
+    const std::vector<std::string>& names,
+    const std::function<void(const std::string&, const Error&)>& problem) {
+  std::vector<std::optional<VmStatus>> all(names.size());
+  std::vector<VmStatus*> to_ask;
+  for (std::size_t index = 0; index < names.size(); ++index) {
+    try {
+      bool askable = false;
+      all[index] = look_around(names[index], true, askable);
+      if (askable) to_ask.push_back(&*all[index]);
+    } catch (const Error& error) {
+      problem(names[index], error);
+    }
+  }
+  ask_state(to_ask);
+  return all;
 }
 
 LiveRecord require_running(const std::string& name) {
   auto live = read_live(name);
-  if (live && alive(live->qemu)) return std::move(*live);
+  if (live && alive(live->qemu)) {
+    if (!alive(live->keeper)) take_over(*live);
+    return std::move(*live);
+  }
+  if (live && !alive(live->keeper)) tidy_dead_run(*live);
   StateError error("VM " + in_backticks(name) + " does not run");
   if (const auto end = read_end(name)) error.help("it ended at " + end->time + ": " + end->text);
   error.help("`qlaunch up " + shell_quote(name) + "` starts it");

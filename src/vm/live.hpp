@@ -1,18 +1,26 @@
 // SPDX-License-Identifier: MIT
 // Whether a VM runs, as facts: its processes proven to be ours, its state asked of QEMU.
-// Changes nothing, but for files of dead runs that it may tidy away.
+// Changes nothing, but for a keeper that it may replace and dead runs that it may tidy away.
 #pragma once
 
+#include "core/error.hpp"
 #include "host/process.hpp"
 #include "plan/plan.hpp"
 #include "qmp/sync.hpp"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace qlaunch {
+
+/// A time, in UTC, in which a run had no keeper: nobody knows what QEMU said then.
+struct Unwatched {
+  std::string from;   // when something was last seen
+  std::string until;  // empty: QEMU does not answer its new keeper yet
+};
 
 /// The record of a run while it lasts: in the runtime folder, with a copy beside what is kept of
 /// the VM. A logout takes the folder away, and a command in cron or behind `su` looks elsewhere for
@@ -29,6 +37,7 @@ struct LiveRecord {
   std::string started;                   // UTC
   std::vector<PlannedForward> forwards;  // with the ports that are really taken
   Plan plan;
+  std::optional<Unwatched> unwatched;  // where `keeper` has taken over from another
 };
 
 /// Of the two copies the one whose QEMU lives, so that a run is found wherever its folder is.
@@ -59,9 +68,15 @@ struct VmStatus {
   bool needs_restart = false;         // the profile changed since the start
 };
 
-/// One VM's facts; `ask` also asks QEMU (bounded by a short deadline) and looks whether the profile
-/// has changed.
+/// One VM's facts. A run without a keeper gets a new one, a dead one is tidied away. `ask` also
+/// asks QEMU (bounded by a short deadline) and looks whether the profile has changed.
 VmStatus look(const std::string& name, bool ask = true);
+
+/// The same of many, asked at once. `problem` is told of a VM that cannot be looked at; its place
+/// in the answer stays empty.
+std::vector<std::optional<VmStatus>> look_all(
+    const std::vector<std::string>& names,
+    const std::function<void(const std::string& name, const Error&)>& problem);
 
 /// The live record of a VM that must be running; throws StateError otherwise.
 LiveRecord require_running(const std::string& name);

@@ -6,6 +6,7 @@
 #include "host/paths.hpp"
 #include "qmp/message.hpp"
 #include "vm/file_watch.hpp"
+#include "vm/guest_clock.hpp"
 #include "vm/keeper.hpp"
 #include "vm/live.hpp"
 #include "vm/power_off.hpp"
@@ -152,7 +153,7 @@ std::string resume_vm(const std::string& name) {
           .help("`qlaunch events " + quoted + "` tells why");
     agent = agent_listens(client);
   }
-  return agent && set_guest_clock(live) ? "runs again, its clock set" : "runs again";
+  return agent && set_guest_clock(live).done ? "runs again, its clock set" : "runs again";
 }
 
 std::string reset_vm(const std::string& name) {

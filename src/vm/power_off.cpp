@@ -86,29 +86,4 @@ Asked ask_to_power_off(const LiveRecord& live, bool agent, Clock::time_point dea
   return ask_to_power_off(live, false, deadline);
 }
 
-bool set_guest_clock(const LiveRecord& live) {
-  const auto pidfd = open_pidfd(live.qemu);
-  const auto now = [] {
-    const auto time = std::chrono::system_clock::now().time_since_epoch();
-    return std::chrono::duration_cast<std::chrono::nanoseconds>(time).count();
-  };
-  try {
-    auto agent = agent_of(live, pidfd.get());
-    if (!agent) return false;
-    agent->sync();
-    try {
-      const nlohmann::json time = {{"time", now()}};
-      agent->execute("guest-set-time", time);
-      return true;
-    } catch (const qmp::Refused&) {
-      // Perhaps only to write it into the hardware clock, too, for which the guest needs hwclock.
-      constexpr std::int64_t second = 1'000'000'000;
-      return std::abs(agent->execute("guest-get-time").get<std::int64_t>() - now()) < 2 * second;
-    }
-  } catch (const std::exception&) {
-    // No agent, or one that says what nobody expects: the guest goes on all the same.
-    return false;
-  }
-}
-
 }  // namespace qlaunch

@@ -26,7 +26,4 @@ enum class Asked {
 Asked ask_to_power_off(const LiveRecord& live, bool agent,
                        std::chrono::steady_clock::time_point deadline);
 
-/// Sets the guest's clock to this host's, where it has an agent; false where nobody did it.
-bool set_guest_clock(const LiveRecord& live);
-
 }  // namespace qlaunch

@@ -106,11 +106,16 @@ std::optional<EndOfRun> read_end(const std::string& name) {
   if (!text) return std::nullopt;
   const auto json = Json::parse(*text, nullptr, false);
   if (!json.is_object()) return std::nullopt;
-  return EndOfRun{json.value("time", ""), json.value("reason", ""), json.value("text", "")};
+  return EndOfRun{json.value("time", ""), json.value("reason", ""), json.value("text", ""),
+                  json.value("exit", ""), json.value("said", "")};
 }
 
 void write_end(const std::string& name, const EndOfRun& end) {
-  const Json json = {{"time", end.time}, {"reason", end.reason}, {"text", end.text}};
+  const Json json = {{"time", end.time},
+                     {"reason", end.reason},
+                     {"text", end.text},
+                     {"exit", end.exit},
+                     {"said", end.said}};
   write_file_atomic(end_path(name), dump(json));
 }
 

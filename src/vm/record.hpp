@@ -40,8 +40,10 @@ struct Record {
 /// How a run ended, in words for people and as a key for scripts.
 struct EndOfRun {
   std::string time;
-  std::string reason;  // "guest-shutdown", "quit", "signal", "error", "unknown" …
-  std::string text;    // "the guest powered off"
+  std::string reason;     // "guest-shutdown", "quit", "signal", "error", "unknown" …
+  std::string text;       // "the guest powered off"
+  std::string exit = {};  // of QEMU: "exit code 1"; empty: not known
+  std::string said = {};  // QEMU's last words where it failed
 };
 
 /// What an "auto" forward is remembered by: "net0/tcp/22".

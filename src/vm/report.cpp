@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <poll.h>
 #include <unistd.h>
 
 namespace qlaunch {
@@ -20,7 +21,7 @@ void send_report(int fd, const KeeperReport& report) {
   if (write(fd, line.data(), line.size()) < 0) return;
 }
 
-std::optional<KeeperReport> Reports::next() {
+std::optional<KeeperReport> Reports::next(const std::function<bool()>& interrupted) {
   for (;;) {
     const auto end = buffer_.find('\n');
     if (end != std::string::npos) {
@@ -30,6 +31,10 @@ std::optional<KeeperReport> Reports::next() {
       return KeeperReport{static_cast<KeeperReport::Kind>(json.value("kind", 0)),
                           json.value("text", ""), json.value("help", "")};
     }
+    if (interrupted()) return std::nullopt;
+    // A signal may come just before poll(): look at least this often.
+    pollfd waiting{pipe_.get(), POLLIN, 0};
+    if (poll(&waiting, 1, 250) <= 0) continue;
     std::array<char, 4096> bytes{};
     const auto got = read(pipe_.get(), bytes.data(), bytes.size());
     if (got < 0 && errno == EINTR) continue;

@@ -4,6 +4,7 @@
 
 #include "host/files.hpp"
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -18,17 +19,20 @@ struct KeeperReport {
 /// One JSON object in one line. Ignores a reader that has gone, and -1.
 void send_report(int fd, const KeeperReport& report);
 
-/// The pipe's reading end.
+/// The pipe's reading end, and a pidfd of the keeper-to-be.
 class Reports {
  public:
   Reports() = default;
-  explicit Reports(UniqueFd pipe) : pipe_(std::move(pipe)) {}
+  explicit Reports(UniqueFd pipe, UniqueFd keeper = UniqueFd())
+      : pipe_(std::move(pipe)), keeper_(std::move(keeper)) {}
 
-  /// Waits for the next report; nothing when the keeper has gone.
-  std::optional<KeeperReport> next();
+  /// Waits for the next report; nothing when the keeper has gone, or `interrupted` says so.
+  std::optional<KeeperReport> next(const std::function<bool()>& interrupted = [] { return false; });
+
+  int keeper() const { return keeper_.get(); }
 
  private:
-  UniqueFd pipe_;
+  UniqueFd pipe_, keeper_;
   std::string buffer_;
 };
 

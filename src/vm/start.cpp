@@ -9,6 +9,8 @@
 #include "host/socket.hpp"
 #include "host/spawn.hpp"
 #include "vm/journal.hpp"
+#include "vm/start_list.hpp"
+#include "vm/steps.hpp"
 
 #include <array>
 #include <cerrno>
@@ -20,6 +22,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,8 +52,10 @@ class Sockets {
   std::map<int, int> numbers_;
 };
 
-SpawnOptions spawn_options(const Command& command, const Sockets& sockets, const std::string& log) {
+SpawnOptions spawn_options(const Command& command, const Sockets& sockets, const std::string& log,
+                           int announce) {
   SpawnOptions options;
+  options.announce = announce;
   options.argv = command.argv();
   options.descriptors = sockets.numbers();
   for (const auto& variable : command.variables) {
@@ -66,13 +71,14 @@ SpawnOptions spawn_options(const Command& command, const Sockets& sockets, const
   return options;
 }
 
-Child start_helper(const Helper& helper, const VmPaths& paths) {
+Child start_helper(const Helper& helper, const VmPaths& paths, int announce) {
   const auto log = log_path(paths, helper.name);
   const Sockets sockets(helper.command);
-  auto options = spawn_options(helper.command, sockets, log);
+  auto options = spawn_options(helper.command, sockets, log, announce);
   options.readonly_folder = helper.readonly_folder;
   options.user_namespace = helper.user_namespace;
   auto child = spawn(options);
+  at_step(Step::helper_started);
   if (helper.socket_by_descriptor) return child;
   if (wait_for_socket(helper.socket, child.pidfd.get(), Clock::now() + helper_deadline))
     return child;
@@ -89,6 +95,8 @@ Child start_helper(const Helper& helper, const VmPaths& paths) {
 /// Helpers and QEMU; whatever was started is ended where a later one fails.
 LiveRecord start_all(const Plan& plan) {
   std::vector<Child> started;
+  const auto list = begin_start_list(plan.paths.runtime);
+  at_step(Step::keeper_born);
   LiveRecord live;
   try {
     live.name = plan.name;
@@ -96,14 +104,18 @@ LiveRecord start_all(const Plan& plan) {
     live.forwards = plan.forwards;
     live.keeper = identify(getpid()).value_or(ProcessId{});
     for (const auto& helper : plan.helpers) {
-      started.push_back(start_helper(helper, plan.paths));
+      started.push_back(start_helper(helper, plan.paths, list.get()));
+      at_step(Step::helper_ready);
       live.helpers.push_back({helper.name, helper.serves, started.back().id});
     }
     const Sockets sockets(plan.qemu);
-    started.push_back(spawn(spawn_options(plan.qemu, sockets, log_path(plan.paths, "qemu"))));
+    started.push_back(
+        spawn(spawn_options(plan.qemu, sockets, log_path(plan.paths, "qemu"), list.get())));
+    at_step(Step::qemu_started);
     live.qemu = started.back().id;
     live.started = timestamp();
     write_live(live);
+    at_step(Step::run_recorded);
     return live;
   } catch (...) {
     for (const auto& child : started) kill_and_reap(child);
@@ -147,6 +159,7 @@ void keep_nothing_open() {
   try {
     start_all(plan);
     send_report(report, {KeeperReport::Kind::started, "", ""});
+    at_step(Step::run_reported);
   } catch (const Error& error) {
     const auto& first = error.diagnostics().front();
     send_report(report, {KeeperReport::Kind::failed, first.message, join(first.help, "\n")});
@@ -175,7 +188,10 @@ Reports start_processes(const Plan& plan) {
   const pid_t child = fork();
   if (child < 0) throw system_error("cannot start a process", errno);
   if (child == 0) become_keeper(plan, writing.get());
-  return Reports(std::move(reading));
+  // A child that was not waited for keeps its pid.
+  UniqueFd keeper(static_cast<int>(syscall(SYS_pidfd_open, child, 0)));
+  at_step(Step::launch_forked);
+  return Reports(std::move(reading), std::move(keeper));
 }
 
 }  // namespace qlaunch

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+#include "vm/steps.hpp"
+
+#include <csignal>
+#include <cstdlib>
+
+namespace qlaunch {
+
+const std::vector<std::string_view>& step_names() {
+  static const std::vector<std::string_view> names{
+      "launch-locked",    "launch-cleared",  "launch-prepared",  "launch-forked",
+      "launch-reported",  "launch-obeyed",   "launch-done",      "keeper-born",
+      "helper-started",   "helper-ready",    "qemu-started",     "run-recorded",
+      "run-reported",     "keeper-watching", "keeper-connected", "stop-asked",
+      "stop-pressed",     "stop-quit",       "qemu-ended",       "helpers-ended",
+      "end-recorded",     "runtime-removed", "run-forgotten",    "takeover-locked",
+      "takeover-recorded"};
+  return names;
+}
+
+void at_step(Step step) {
+  static const char* const wanted = std::getenv("QLAUNCH_TEST_STOP_AT");
+  if (wanted == nullptr) return;
+  if (step_names().at(static_cast<std::size_t>(step)) == wanted) raise(SIGSTOP);
+}
+
+}  // namespace qlaunch

@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: MIT
+// Full disks, taken ports, sockets that are gone, records that lie, a QEMU that is frozen.
+#include "core/text.hpp"
+#include "fault/fault.hpp"
+#include "host/files.hpp"
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+#include <doctest/doctest.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+using fault::pid;
+using fault::pids;
+using fault::status;
+using fault::Who;
+using nlohmann::json;
+using test::contains;
+using test::eventually;
+using test::Home;
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A folder of the home on a file system of its own, with little room.
+class SmallDisk {
+ public:
+  SmallDisk(const Home& home, const std::string& folder) : path_(home.path() + '/' + folder) {
+    fs::create_directory(path_);
+    const auto options = "size=2m,mode=0700,uid=" + std::to_string(test::user()) +
+                         ",gid=" + std::to_string(test::user());
+    mounted_ = mount("tmpfs", path_.c_str(), "tmpfs", 0, options.c_str()) == 0;
+  }
+  ~SmallDisk() {
+    if (mounted_) umount2(path_.c_str(), MNT_DETACH);
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+
+  bool mounted() const { return mounted_; }
+
+  void fill() const {
+    std::ofstream file(path_ + "/fills the disk", std::ios::binary);
+    const std::string block(4096, 'x');
+    while (file.write(block.data(), static_cast<std::streamsize>(block.size())).flush()) {
+    }
+  }
+  void make_room() const { fs::remove(path_ + "/fills the disk"); }
+
+ private:
+  std::string path_;
+  bool mounted_ = false;
+};
+
+/// Mounting takes root; elsewhere a limit on the size of files stands in (failure_test.cpp).
+bool cannot_mount(const SmallDisk& disk) {
+  if (disk.mounted()) return false;
+  MESSAGE("[skip] a full disk: no file system can be mounted here");
+  return true;
+}
+
+/// A process that is none of ours, and has to outlive everything.
+class Bystander {
+ public:
+  Bystander() {
+    qlaunch::SpawnOptions options;
+    options.argv = {"sleep", "1000"};
+    child_ = qlaunch::spawn(options);
+  }
+  ~Bystander() {
+    CHECK_MESSAGE(qlaunch::alive(child_.id), "a foreign process was ended");
+    qlaunch::kill_and_reap(child_);
+  }
+  Bystander(const Bystander&) = delete;
+  Bystander& operator=(const Bystander&) = delete;
+
+  const qlaunch::ProcessId& id() const { return child_.id; }
+
+ private:
+  qlaunch::Child child_;
+};
+
+json process_json(const qlaunch::ProcessId& id) {
+  return {{"pid", id.pid}, {"start_time", id.start_time}, {"boot_id", id.boot_id}};
+}
+
+/// Both copies of the live record.
+std::vector<std::string> live_files(const Home& home) {
+  return {home.path() + "/run/tiny/live.json", home.path() + "/data/tiny/run.json"};
+}
+
+void replace(const std::string& path, const std::string& content) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << content;
+}
+
+/// A TCP port of 127.0.0.1 that this test holds.
+class HeldPort {
+ public:
+  HeldPort() : socket_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    REQUIRE(bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    REQUIRE(listen(socket_.get(), 1) == 0);
+    socklen_t length = sizeof address;
+    REQUIRE(getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&address), &length) == 0);
+    number_ = ntohs(address.sin_port);
+  }
+  std::string number() const { return std::to_string(number_); }
+  void let_go() { socket_.reset(); }
+
+ private:
+  qlaunch::UniqueFd socket_;
+  int number_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a launch onto a full disk fails, says so, and leaves nothing; later it works") {
+  Home home;
+  std::string folder;
+  SUBCASE("where disks and the record are kept") {
+    folder = "data";
+  }
+  SUBCASE("where sockets are") {
+    folder = "run";
+  }
+  SUBCASE("where the logs are") {
+    folder = "state";
+  }
+  CAPTURE(folder);
+  const SmallDisk disk(home, folder);
+  if (cannot_mount(disk)) return;
+  home.write("tiny.toml", fault::tiny());
+  disk.fill();
+  const auto up = home.run({"up", "tiny.toml"});
+  if (up.code != 0) {
+    CHECK(up.code == 1);
+    CHECK_MESSAGE(contains(up.err, "No space left on device"), up.err);
+    CHECK(eventually([&] { return home.processes().empty(); }, std::chrono::seconds(10)));
+  }
+  fault::expect_truth(home, "tiny");
+  disk.make_room();
+  fault::expect_recovery(home, "tiny.toml", "tiny");
+}
+
+TEST_CASE("a disk that fills up does not end what runs, and it can be stopped") {
+  Home home;
+  std::string folder;
+  SUBCASE("where disks and the record are kept") {
+    folder = "data";
+  }
+  SUBCASE("where sockets are") {
+    folder = "run";
+  }
+  SUBCASE("where the logs are") {
+    folder = "state";
+  }
+  CAPTURE(folder);
+  const SmallDisk disk(home, folder);
+  if (cannot_mount(disk)) return;
+  home.write("tiny.toml", fault::tiny());
+  REQUIRE(home.run({"up", "tiny.toml"}).code == 0);
+  disk.fill();
+  fault::expect_truth(home, "tiny");
+  CHECK(fault::ask(home, "tiny").state == "running");
+  SUBCASE("with its keeper") {}
+  SUBCASE("and its keeper is killed") {
+    fault::kill_for_sure(pid(home, Who::keeper));
+    CHECK(fault::ask(home, "tiny").state == "running");
+  }
+  CHECK(home.run({"shutdown", "tiny", "--timeout", "60s"}).code == 0);
+  CHECK(eventually([&] { return home.processes().empty(); }, std::chrono::seconds(10)));
+  CHECK(fault::ask(home, "tiny").state == "stopped");
+  disk.make_room();
+  fault::expect_recovery(home, "tiny.toml", "tiny");
+}
+
+TEST_CASE("a port that is taken stops the launch, and names who has it") {
+  Home home;
+  HeldPort port;
+  const auto body = fault::tiny();
+  home.write("tiny.toml", body.substr(0, body.find("[[network]]")) + "[[network]]\nforward = [\"" +
+                              port.number() + ":22\"]\n");
+  const auto up = home.run({"up", "tiny.toml"});
+  CHECK(up.code == 1);
+  CHECK(contains(up.err, "pid " + std::to_string(getpid())));
+  CHECK(home.processes().empty());
+  port.let_go();
+  fault::expect_recovery(home, "tiny.toml", "tiny");
+}
+
+TEST_CASE("two VMs that want one port: one gets it, the other says why it does not") {
+  Home home;
+  HeldPort port;
+  const auto body = fault::tiny();
+  home.write("tiny.toml", body.substr(0, body.find("[[network]]")) + "[[network]]\nforward = [\"" +
+                              port.number() + ":22\"]\n");
+  port.let_go();
+  const auto first = home.start({"up", "tiny.toml", "--name", "one"});
+  const auto second = home.start({"up", "tiny.toml", "--name", "two"});
+  const int codes = fault::code_of(first) * 10 + fault::code_of(second);
+  CHECK((codes == 1 || codes == 10));
+  CHECK(pids(home, Who::qemu).size() == 1);
+  CHECK(pids(home, Who::keeper).size() == 1);
+}
+
+TEST_CASE("a socket that is gone is told, and the VM can be ended") {
+  Home home;
+  home.write("tiny.toml", fault::tiny());
+  REQUIRE(home.run({"up", "tiny.toml"}).code == 0);
+  const auto sockets = home.runtime_files();
+  SUBCASE("that of the commands") {
+    for (const auto& file : sockets) {
+      if (contains(file, "/qmp") && fs::is_socket(file)) fs::remove(file);
+    }
+    const auto facts = status(home, "tiny");
+    REQUIRE(facts["problems"].size() == 1);
+    CHECK(contains(facts["problems"][0], "is gone"));
+  }
+  SUBCASE("that of the keeper") {
+    for (const auto& file : sockets) {
+      if (contains(file, "keeper")) fs::remove(file);
+    }
+  }
+  SUBCASE("that of the keeper, and then the keeper is killed") {
+    for (const auto& file : sockets) {
+      if (contains(file, "keeper")) fs::remove(file);
+    }
+    fault::kill_for_sure(pid(home, Who::keeper));
+    CHECK(fault::ask(home, "tiny").state == "running");
+    CHECK(status(home, "tiny")["unwatched"]["until"].is_null());
+    // It cannot hear events any more, but it can still have the guest power off.
+    kill(pid(home, Who::keeper), SIGTERM);
+    CHECK(eventually([&] { return home.processes().empty(); }));
+    CHECK(fault::ask(home, "tiny").state == "stopped");
+    CHECK(home.runtime_files().empty());
+    fault::expect_recovery(home, "tiny.toml", "tiny");
+    return;
+  }
+  SUBCASE("all of them") {
+    for (const auto& file : sockets) {
+      if (fs::is_socket(file)) fs::remove(file);
+    }
+  }
+  CHECK(fault::ask(home, "tiny").seconds < 2.0);
+  CHECK(pids(home, Who::qemu).size() == 1);
+  // Without the commands' own socket the keeper passes it on.
+  CHECK(home.run({"shutdown", "tiny", "--timeout", "60s"}).code == 0);
+  CHECK(eventually([&] { return home.processes().empty(); }, std::chrono::seconds(10)));
+  CHECK(fault::ask(home, "tiny").state == "stopped");
+  fault::expect_recovery(home, "tiny.toml", "tiny");
+}
+
+TEST_CASE("a record that names another process does not have it signalled") {
+  Home home;
+  const Bystander bystander;
+  home.write("tiny.toml", fault::with_helper());
+  REQUIRE(home.run({"up", "tiny.toml"}).code == 0);
+  const int qemu = pid(home, Who::qemu);
+  auto live = json::parse(qlaunch::read_file(live_files(home)[0]));
+  auto other = process_json(bystander.id());
+  SUBCASE("with the pid of another process, QEMU's being used again") {
+    other["start_time"] = live["qemu"]["start_time"];
+  }
+  SUBCASE("of another boot") {
+    other["boot_id"] = "00000000-0000-0000-0000-000000000000";
+  }
+  // As after a crash: the processes are gone, and the record is still there.
+  fault::kill_for_sure(pid(home, Who::keeper));
+  fault::kill_for_sure(qemu);
+  REQUIRE(eventually([&] { return home.processes().empty(); }));
+  live["qemu"] = other;
+  live["keeper"] = other;
+  for (auto& helper : live["helpers"]) helper["process"] = other;
+  for (const auto& file : live_files(home)) replace(file, live.dump());
+  CHECK(fault::ask(home, "tiny").state == "stopped");
+  for (const auto& file : live_files(home)) {
+    fs::create_directories(fs::path(file).parent_path());
+    REQUIRE(chown(fs::path(file).parent_path().c_str(), test::user(), test::user()) == 0);
+    chmod(fs::path(file).parent_path().c_str(), 0700);
+    replace(file, live.dump());
+  }
+  CHECK(home.run({"kill", "tiny"}).code == 3);
+  CHECK(home.run({"shutdown", "tiny"}).code == 3);
+  fault::expect_recovery(home, "tiny.toml", "tiny");
+}
+
+TEST_CASE("a start list that names another process does not have it signalled") {
+  Home home;
+  const Bystander bystander;
+  home.write("tiny.toml", fault::tiny());
+  REQUIRE(home.run({"up", "tiny.toml"}).code == 0);
+  const auto list = home.path() + "/run/tiny/starting";
+  const auto runtime = home.path() + "/run/tiny";
+  REQUIRE(fs::exists(list));
+  auto lines = qlaunch::split(qlaunch::read_file(list), '\n');
+  REQUIRE(home.run({"kill", "tiny"}).code == 0);
+  const auto stat = qlaunch::read_file("/proc/" + std::to_string(bystander.id().pid) + "/stat");
+  std::string text;
+  // Its pid belonged to another process then: the first word, and the rest as it was.
+  SUBCASE("its pid is used again") {
+    text = lines.at(0) + '\n' + std::to_string(bystander.id().pid) +
+           lines.at(1).substr(lines.at(1).find(' ')) + '\n';
+  }
+  SUBCASE("it is of another boot") {
+    text = "00000000-0000-0000-0000-000000000000\n" + stat;
+  }
+  SUBCASE("it is garbage") {
+    text = std::string("\0\0(((\n", 6) + "1 1 1 1\n-1 (x) S\n";
+  }
+  fs::create_directory(runtime);
+  REQUIRE(chown(runtime.c_str(), test::user(), test::user()) == 0);
+  chmod(runtime.c_str(), 0700);
+  replace(list, text);
+  CHECK(fault::ask(home, "tiny").state == "stopped");
+  fault::expect_recovery(home, "tiny.toml", "tiny");
+}
+
+TEST_CASE("a live record that is damaged hides no running VM") {
+  Home home;
+  home.write("tiny.toml", fault::tiny());
+  REQUIRE(home.run({"up", "tiny.toml"}).code == 0);
+  const auto files = live_files(home);
+  SUBCASE("the one beside the sockets is gone") {
+    fs::remove(files[0]);
+  }
+  SUBCASE("the lasting copy is gone") {
+    fs::remove(files[1]);
+  }
+  SUBCASE("the lasting copy is garbage") {
+    replace(files[1], "{\"qemu\": 1");
+  }
+  SUBCASE("the lasting copy is empty") {
+    replace(files[1], "");
+  }
+  fault::expect_truth(home, "tiny");
+  CHECK(fault::ask(home, "tiny").state == "running");
+  CHECK(pids(home, Who::keeper).size() == 1);
+  CHECK(home.run({"shutdown", "tiny", "--timeout", "60s"}).code == 0);
+  fault::expect_recovery(home, "tiny.toml", "tiny");
+}
+
+TEST_CASE("a QEMU that is frozen is told within two seconds, and can be ended") {
+  Home home;
+  home.write("tiny.toml", fault::tiny());
+  REQUIRE(home.run({"up", "tiny.toml"}).code == 0);
+  const int qemu = pid(home, Who::qemu);
+  kill(qemu, SIGSTOP);
+  const auto truth = fault::ask(home, "tiny");
+  CHECK(truth.state == "unresponsive");
+  CHECK(truth.seconds < 2.5);
+  SUBCASE("by kill") {
+    CHECK(home.run({"kill", "tiny"}).code == 0);
+  }
+  SUBCASE("by force") {
+    CHECK(home.run({"shutdown", "tiny", "--timeout", "500ms"}).code == 4);
+    CHECK(qlaunch::alive(*qlaunch::identify(qemu)));
+    CHECK(home.run({"shutdown", "tiny", "--timeout", "500ms", "--force"}).code == 0);
+  }
+  SUBCASE("it thaws") {
+    kill(qemu, SIGCONT);
+    CHECK(eventually([&] { return fault::ask(home, "tiny").state == "running"; }));
+    CHECK(home.run({"shutdown", "tiny", "--timeout", "60s"}).code == 0);
+  }
+  CHECK(eventually([&] { return home.processes().empty(); }, std::chrono::seconds(10)));
+  fault::expect_recovery(home, "tiny.toml", "tiny");
+}
+
+TEST_CASE("a keeper that is frozen is in nobody's way") {
+  Home home;
+  home.write("tiny.toml", fault::tiny());
+  REQUIRE(home.run({"up", "tiny.toml"}).code == 0);
+  const int keeper = pid(home, Who::keeper);
+  kill(keeper, SIGSTOP);
+  fault::expect_truth(home, "tiny");
+  fault::kill_for_sure(pid(home, Who::qemu));
+  CHECK(fault::ask(home, "tiny").state == "stopped");
+  kill(keeper, SIGCONT);
+  CHECK(eventually([&] { return home.processes().empty(); }, std::chrono::seconds(10)));
+  CHECK(contains(status(home, "tiny")["last_end"]["text"], "SIGKILL"));
+  fault::expect_recovery(home, "tiny.toml", "tiny");
+}
+
+TEST_CASE("Ctrl-C is heard at every step of a launch, and a second one leaves no orphans") {
+  Home home;
+  home.write("tiny.toml", fault::with_helper());
+  std::string step;
+  // Whoever is to come forward does not: a helper that hangs looks like this.
+  for (const auto* each :
+       {"keeper-born", "helper-started", "helper-ready", "qemu-started", "run-recorded"}) {
+    SUBCASE(each) {
+      step = each;
+    }
+  }
+  CAPTURE(step);
+  home.environment = {"QLAUNCH_TEST_STOP_AT=" + step};
+  const auto up = home.start({"up", "tiny.toml"});
+  REQUIRE(fault::stopped_at_step(home) > 1);
+  const auto begin = std::chrono::steady_clock::now();
+  for (int twice = 0; twice < 2; ++twice) kill(up.id.pid, SIGINT);
+  CHECK(fault::code_of(up) == 130);
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(3));
+  CHECK(contains(qlaunch::read_file(home.path() + "/err"), "the launch was undone"));
+  CHECK(home.processes().empty());
+  CHECK(home.runtime_files().empty());
+  CHECK_FALSE(fs::exists(home.path() + "/data/tiny"));
+  home.environment.clear();
+}
