@@ -3,14 +3,11 @@
 
 #include "core/error.hpp"
 #include "core/quote.hpp"
-#include "host/files.hpp"
-#include "host/lock.hpp"
-#include "vm/ephemeral.hpp"
-#include "vm/journal.hpp"
 #include "vm/keeper.hpp"
 #include "vm/live.hpp"
 #include "vm/power_off.hpp"
 #include "vm/record.hpp"
+#include "vm/takeover.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -29,36 +26,11 @@ constexpr auto tidy_patience = std::chrono::seconds(15);
 /// Waits for the keeper, which tidies up; does so itself where there is none any more.
 std::string after_the_end(const LiveRecord& live, std::string text) {
   const auto keeper = open_pidfd(live.keeper);
-  if (keeper && wait_exit(keeper.get(), Clock::now() + tidy_patience)) {
-    if (const auto end = read_end(live.name)) return end->text;
-    return text;
-  }
-  if (!keeper) {
-    // It may have just gone after doing its work; then nothing is left to do, or the VM is started
-    // anew, and whoever does that tidies up first.
-    const auto& data = live.plan.paths.data;
-    std::optional<FileLock> lock;
-    try {
-      lock.emplace(data + "/lock");
-    } catch (const Error&) {
-      // Of an ephemeral VM nothing is left, not even the folder.
-      std::error_code ignored;
-      if (!std::filesystem::exists(data, ignored)) return text;
-      throw;
-    }
-    const bool ours = lock->try_lock();
-    const auto left = read_live(live.name);
-    if (ours && left && left->qemu == live.qemu) {
-      for (const auto& helper : live.helpers) send_signal(helper.process, SIGKILL);
-      write_end(live.name, {timestamp(), "unknown", text});
-      remove_tree(live.plan.paths.runtime);
-      forget_run(live.name);
-      if (is_ephemeral(live.plan.paths)) remove_ephemeral(live.plan.paths);
-      return text;
-    }
-  }
-  if (const auto end = read_end(live.name)) return end->text;
-  return text;
+  if (keeper && !wait_exit(keeper.get(), Clock::now() + tidy_patience)) return text;
+  // Nothing is left to do where the keeper has done its work.
+  tidy_dead_run(live, text);
+  const auto end = read_end(live.name);
+  return end && end->time >= live.started ? end->text : text;
 }
 
 /// True where QEMU has ended by the deadline.

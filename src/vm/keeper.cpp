@@ -137,6 +137,7 @@ class Keeper {
             dump({{"unseen_from", live_.unwatched->from},
                   {"unseen_until", live_.unwatched->until},
                   {"state", state}}));
+    take_events();
     if (!seen_.taken_over) return;
     try {
       write_succession(live_.name, {live_.qemu, live_.keeper, *live_.unwatched});
@@ -162,7 +163,7 @@ class Keeper {
     if (due(connect_at_)) connect();
     if (due(press_at_)) {
       press_at_ = Clock::now() + press_again;
-      const bool heard = monitor_.press(std::min(*press_at_, *stop_by_));
+      const bool heard = press(std::min(*press_at_, *stop_by_));
       at_step(Step::stop_pressed);
       if (!heard) quit();
     }
@@ -171,6 +172,13 @@ class Keeper {
       quit();
     }
     if (due(kill_at_)) end_by_signal();
+  }
+
+  bool press(Clock::time_point until) {
+    const bool heard = monitor_.press(until);
+    // What came before the answer is not waiting in the socket any more.
+    take_events();
+    return heard;
   }
 
   static bool due(const Alarm& alarm) { return alarm && Clock::now() >= *alarm; }
@@ -188,7 +196,7 @@ class Keeper {
     signalfd_siginfo info{};
     while (read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
       if (static_cast<int>(info.ssi_signo) == press_signal) {
-        monitor_.press(Clock::now() + press_again);
+        press(Clock::now() + press_again);
         continue;
       }
       const auto name = std::string("SIG") + sigabbrev_np(static_cast<int>(info.ssi_signo));

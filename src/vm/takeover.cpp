@@ -7,6 +7,7 @@
 #include "host/paths.hpp"
 #include "host/spawn.hpp"
 #include "vm/end.hpp"
+#include "vm/ephemeral.hpp"
 #include "vm/journal.hpp"
 #include "vm/process_json.hpp"
 #include "vm/report.hpp"
@@ -129,21 +130,27 @@ void take_over(LiveRecord& live) {
   }
 }
 
-void tidy_dead_run(const LiveRecord& dead) {
+void tidy_dead_run(const LiveRecord& dead, const std::string& how) {
   try {
     FileLock lock(vm_paths(state_roots(), dead.name).data + "/lock");
-    if (!lock.try_lock()) return;
+    if (!hold(lock, std::chrono::milliseconds(0))) return;
     const auto left = read_live(dead.name);
     if (!left || left->qemu != dead.qemu || alive(left->qemu) || alive(left->keeper)) return;
     for (const auto& helper : left->helpers) send_signal(helper.process, SIGKILL);
     const bool rebooted = !left->qemu.boot_id.empty() && left->qemu.boot_id != boot_id();
-    const auto end = unseen_end(rebooted, timestamp());
-    write_end(dead.name, end);
+    auto end = unseen_end(rebooted, timestamp());
+    if (!how.empty()) end.text = how;
+    try {
+      write_end(dead.name, end);
+    } catch (const Error&) {  // NOLINT(bugprone-empty-catch)
+      // A full disk; the sockets are to go all the same.
+    }
     journal(dead.name, "RUN_LOST", Json{{"reason", end.reason}, {"text", end.text}}.dump());
     remove_tree(left->plan.paths.runtime);
     forget_run(dead.name);
+    if (is_ephemeral(left->plan.paths)) remove_ephemeral(left->plan.paths);
   } catch (const Error&) {  // NOLINT(bugprone-empty-catch)
-    // A full or read-only disk; the next command tries again.
+    // A read-only disk; the next command tries again.
   }
 }
 
@@ -152,7 +159,7 @@ void tidy_dead_start(const std::string& name, const std::string& runtime) {
   if (started.empty() || alive(started.front())) return;
   try {
     FileLock lock(vm_paths(state_roots(), name).data + "/lock");
-    if (!lock.try_lock() || read_live(name)) return;
+    if (!hold(lock, std::chrono::milliseconds(0)) || read_live(name)) return;
     end_start(runtime);
     remove_tree(runtime);
   } catch (const Error&) {  // NOLINT(bugprone-empty-catch)

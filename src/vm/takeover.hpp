@@ -26,8 +26,9 @@ void forget_succession(const std::string& name);
 void take_over(LiveRecord& live);
 
 /// What is to be done after a run whose QEMU and keeper are both gone: helpers are ended, the end
-/// is written down, sockets are removed. Leaves it alone where somebody else is at it.
-void tidy_dead_run(const LiveRecord& dead);
+/// is written down (`how`: in words, where it is known), sockets are removed. Leaves it alone where
+/// somebody else is at it, or has been.
+void tidy_dead_run(const LiveRecord& dead, const std::string& how = {});
 
 /// The same after a start that was killed before it had written a record; `runtime` is its folder.
 void tidy_dead_start(const std::string& name, const std::string& runtime);
