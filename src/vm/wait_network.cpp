@@ -16,6 +16,11 @@ namespace {
 
 using Clock = Waiting::Clock;
 
+/// A guest that refuses, or does not answer yet, is asked again so soon.
+constexpr auto probe_interval = std::chrono::milliseconds(50);
+/// How long a server may take for its first words.
+constexpr auto accepted_patience = std::chrono::seconds(10);
+
 const PlannedForward& require_forward(const LiveRecord& live, std::uint16_t guest_port) {
   const auto* planned = forward_to(live, guest_port);
   if (planned != nullptr) return *planned;
@@ -48,6 +53,17 @@ bool guest_accepted(const LiveRecord& live, const Forward& forward) {
   });
 }
 
+/// Where nobody can tell, it may have: then the server is given its time.
+bool may_be_accepted(const LiveRecord& live, const Forward& forward) {
+  try {
+    return guest_accepted(live, forward);
+  } catch (const Error&) {
+    return true;
+  } catch (const qmp::Error&) {
+    return true;
+  }
+}
+
 }  // namespace
 
 const PlannedForward* forward_to(const LiveRecord& live, std::uint16_t guest_port) {
@@ -60,18 +76,26 @@ const PlannedForward* forward_to(const LiveRecord& live, std::uint16_t guest_por
 }
 
 /// QEMU accepts at once even where nothing listens in the guest: only the server's own words count.
+/// What the guest does not answer yet is asked anew: its own stack would try again only after a
+/// time that doubles. What it has accepted is waited for: more connections, half open, would make a
+/// server refuse some.
 bool wait_ssh(const Waiting& waiting) {
   const auto& forward = require_forward(waiting.live, 22).forward;
-  // Many half-open connections would make a real sshd refuse some: ask less often as time goes by.
-  auto pause = std::chrono::milliseconds(100);
   for (;;) {
     auto fd = connect_tcp(forward);
     std::string banner;
-    const auto patience = Clock::now() + std::chrono::seconds(5);
-    while (fd) {
-      const auto woken = waiting.until(fd.get(), patience);
+    const auto give_up = Clock::now() + accepted_patience;
+    bool accepted = false;
+    while (fd && Clock::now() < give_up) {
+      const auto woken =
+          waiting.until(fd.get(), accepted ? give_up : Clock::now() + probe_interval);
       if (woken == Waiting::Woken::interrupted) return false;
-      if (woken == Waiting::Woken::time) break;
+      if (woken == Waiting::Woken::time) {
+        if (Clock::now() >= waiting.deadline) break;
+        if (accepted || !may_be_accepted(waiting.live, forward)) break;
+        accepted = true;
+        continue;
+      }
       std::array<char, 256> bytes{};
       const auto got = recv(fd.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
       if (got <= 0) break;
@@ -84,8 +108,8 @@ bool wait_ssh(const Waiting& waiting) {
                              ? "no ssh server answers on " + forward.host_address + ':' +
                                    std::to_string(forward.host_port)
                              : "what answers there is no ssh server: " + in_backticks(banner));
-    if (waiting.until(-1, Clock::now() + pause) == Waiting::Woken::interrupted) return false;
-    pause = std::min(pause + pause / 4, std::chrono::milliseconds(1000));
+    if (waiting.until(-1, Clock::now() + probe_interval) == Waiting::Woken::interrupted)
+      return false;
   }
 }
 
