@@ -65,7 +65,7 @@ VmFacts with_records(VmStatus status, bool whole) {
   VmFacts facts;
   const auto name = status.name;
   facts.status = std::move(status);
-  facts.record = read_record(name);
+  facts.record = facts.runs() ? std::move(facts.status.record) : read_record(name);
   if (!facts.runs()) {
     facts.end = read_end(name);
     if (facts.record) facts.last_plan = recorded_plan(*facts.record);

@@ -24,6 +24,18 @@ namespace {
 /// Two numbers of at most twenty digits, a space and a newline.
 constexpr std::size_t hint_size = 42;
 
+/// "PID START", asked once: `list` locks the sockets of all VMs.
+const std::string& own_identity() {
+  thread_local pid_t known = 0;
+  thread_local std::string text;
+  if (known != ::getpid()) {
+    known = ::getpid();
+    const auto self = identify(known);
+    text = std::to_string(known) + " " + std::to_string(self ? self->start_time : 0);
+  }
+  return text;
+}
+
 }  // namespace
 
 FileLock::FileLock(std::string path) : path_(std::move(path)) {
@@ -39,9 +51,7 @@ bool FileLock::try_lock() {
   }
   locked_ = true;
   // Only a hint for messages: a full disk must not keep the lock from working.
-  const auto self = identify(::getpid());
-  std::string text =
-      std::to_string(::getpid()) + " " + std::to_string(self ? self->start_time : 0) + "\n";
+  auto text = own_identity() + "\n";
   // Written over whatever a holder that died has left, which costs less than to cut it off.
   text.resize(hint_size, ' ');
   [[maybe_unused]] const ssize_t written = ::pwrite(fd_.get(), text.data(), text.size(), 0);

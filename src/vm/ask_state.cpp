@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cerrno>
+#include <deque>
 #include <memory>
 #include <variant>
 
@@ -125,7 +126,7 @@ class Question {
 };
 
 /// Until one of them can go on. False at the deadline.
-bool wait_for_any(std::vector<Question>& questions, Clock::time_point deadline) {
+bool wait_for_any(std::deque<Question>& questions, Clock::time_point deadline) {
   std::vector<pollfd> waiting;
   std::vector<Question*> owners;
   auto until = deadline;
@@ -151,17 +152,25 @@ bool wait_for_any(std::vector<Question>& questions, Clock::time_point deadline) 
 
 }  // namespace
 
-void ask_state(const std::vector<VmStatus*>& all) {
-  const auto deadline = Clock::now() + patience;
-  std::vector<Question> questions;
-  questions.reserve(all.size());
-  for (auto* status : all) questions.emplace_back(*status);
-  for (auto& question : questions) question.proceed();
-  while (wait_for_any(questions, deadline)) {
+struct StateQuestions::All {
+  std::deque<Question> questions;
+  Clock::time_point deadline;
+};
+
+StateQuestions::StateQuestions() : all_(std::make_unique<All>()) {}
+StateQuestions::~StateQuestions() = default;
+
+void StateQuestions::ask(VmStatus& status) {
+  if (all_->questions.empty()) all_->deadline = Clock::now() + patience;
+  all_->questions.emplace_back(status).proceed();
+}
+
+void StateQuestions::finish() {
+  while (wait_for_any(all_->questions, all_->deadline)) {
   }
-  for (auto& question : questions) {
+  for (auto& question : all_->questions) {
     if (!question.done()) question.silent();
-    question.settle(deadline);
+    question.settle(all_->deadline);
   }
 }
 

@@ -5,12 +5,26 @@
 
 #include "vm/live.hpp"
 
-#include <vector>
+#include <memory>
 
 namespace qlaunch {
 
-/// Each has a run. Fills in `state` and `qemu_state`; one that has ended meanwhile becomes stopped.
-/// Returns when all have answered, at the latest after two seconds.
-void ask_state(const std::vector<VmStatus*>& all);
+class StateQuestions {
+ public:
+  StateQuestions();
+  ~StateQuestions();
+  StateQuestions(const StateQuestions&) = delete;
+  StateQuestions& operator=(const StateQuestions&) = delete;
+
+  /// It has a run, and stays where it is until finish(). Does not wait for the answer.
+  void ask(VmStatus& status);
+  /// Fills in `state` and `qemu_state` of each; one that has ended meanwhile becomes stopped.
+  /// Returns when all have answered, at the latest two seconds after the first was asked.
+  void finish();
+
+ private:
+  struct All;
+  std::unique_ptr<All> all_;
+};
 
 }  // namespace qlaunch

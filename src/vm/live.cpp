@@ -45,7 +45,7 @@ std::string text_of(const LiveRecord& live) {
                {"keeper", process_to_json(live.keeper)},
                {"helpers", helpers},
                {"started", live.started},
-               {"plan", Json::parse(plan_to_json(plan))}};
+               {"plan", plan_to_json(plan)}};
   if (live.unwatched)
     json["unwatched"] = {{"from", live.unwatched->from}, {"until", live.unwatched->until}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -61,7 +61,9 @@ LiveRecord from_text(const std::string& text) {
     live.helpers.push_back(
         {helper.at("name"), helper.at("serves"), process_from_json(helper.at("process"))});
   live.started = json.at("started");
-  live.plan = plan_from_json(json.at("plan").dump());
+  // As text in the text: read once, and not twice. Another version had it as an object.
+  const auto& plan = json.at("plan");
+  live.plan = plan_from_json(plan.is_string() ? plan.get_ref<const std::string&>() : plan.dump());
   live.forwards = live.plan.forwards;
   if (const auto gap = json.find("unwatched"); gap != json.end())
     live.unwatched = {gap->at("from"), gap->at("until")};
@@ -97,21 +99,41 @@ std::optional<LiveRecord> read_lasting(const std::string& name) {
   return read_copy(name, path);
 }
 
-}  // namespace
+/// A run, and who of it lives: each look costs a read of /proc.
+struct FoundRun {
+  std::optional<LiveRecord> live;
+  bool qemu_alive = false;
+  bool keeper_alive = false;
+};
 
-std::optional<LiveRecord> read_live(const std::string& name) {
-  auto live = read_copy(name, live_path(name));
-  if (!live || !alive(live->qemu)) {
+FoundRun find_run(const std::string& name) {
+  FoundRun run;
+  auto& live = run.live;
+  live = read_copy(name, live_path(name));
+  run.qemu_alive = live && alive(live->qemu);
+  if (!run.qemu_alive) {
     auto kept = read_lasting(name);
-    if (kept && (!live || alive(kept->qemu))) live = std::move(kept);
+    const bool kept_alive = kept && alive(kept->qemu);
+    if (kept && (!live || kept_alive)) {
+      live = std::move(kept);
+      run.qemu_alive = kept_alive;
+    }
   }
-  if (live && !alive(live->keeper)) {
+  run.keeper_alive = live && alive(live->keeper);
+  if (live && !run.keeper_alive) {
     if (auto heir = read_succession(name); heir && heir->qemu == live->qemu) {
       live->keeper = heir->keeper;
       live->unwatched = std::move(heir->unwatched);
+      run.keeper_alive = alive(live->keeper);
     }
   }
-  return live;
+  return run;
+}
+
+}  // namespace
+
+std::optional<LiveRecord> read_live(const std::string& name) {
+  return find_run(name).live;
 }
 
 void write_live(const LiveRecord& live) {
@@ -167,24 +189,38 @@ std::string_view state_name(VmState state) {
 
 namespace {
 
-/// All but QEMU's own word, which is still to be had where there is a run and no problem with its
-/// sockets: then `askable` says so.
-VmStatus look_around(const std::string& name, bool ask, bool& askable) {
+/// Whether it runs. Where its sockets can be reached, QEMU's own word for its state can be had:
+/// then `askable` says so.
+VmStatus look_whether_it_runs(const std::string& name, bool& askable) {
   askable = false;
   VmStatus status;
   status.name = name;
-  status.live = read_live(name);
-  if (!status.live) tidy_dead_start(name, vm_paths(state_roots(), name).runtime);
-  if (status.live && !alive(status.live->qemu)) {
-    if (!alive(status.live->keeper)) tidy_dead_run(*status.live);
-    status.live.reset();
+  auto [live, qemu_alive, keeper_alive] = find_run(name);
+  if (!live) tidy_dead_start(name, vm_paths(state_roots(), name).runtime);
+  if (live && !qemu_alive && !keeper_alive) tidy_dead_run(*live);
+  if (!qemu_alive) return status;
+  if (!keeper_alive) {
+    take_over(*live);
+    keeper_alive = alive(live->keeper);
   }
-  if (!status.live) return status;
-
-  if (!alive(status.live->keeper)) take_over(*status.live);
-  const auto& live = *status.live;
+  if (auto gone = unreachable(*live); gone.empty()) {
+    askable = true;
+  } else if (alive(live->qemu)) {
+    status.problems.push_back(std::move(gone));
+  } else {
+    // The folder of a run that has just ended goes, too.
+    return look_whether_it_runs(name, askable);
+  }
+  status.live = std::move(live);
   status.state = VmState::running;
-  status.keeper_alive = alive(live.keeper);
+  status.keeper_alive = keeper_alive;
+  return status;
+}
+
+/// What can be had without QEMU.
+void look_around(VmStatus& status, bool ask) {
+  const auto& name = status.name;
+  const auto& live = *status.live;
   for (const auto& helper : live.helpers) {
     if (alive(helper.process)) continue;
     const auto how = helper_exit(name, helper.name, live.started);
@@ -197,29 +233,25 @@ VmStatus look_around(const std::string& name, bool ask, bool& askable) {
     status.resident = usage->resident;
   }
   status.accelerator = live.plan.kvm ? "kvm" : "tcg";
-  if (ask) {
-    const auto record = read_record(name);
-    status.needs_restart = record && profile_changed(*record);
-    const auto panic = panic_time(name, live.started);
-    if (!panic.empty())
-      status.problems.push_back("the guest panicked at " + panic + "; it does nothing any more");
-  }
-  if (auto gone = unreachable(live); !gone.empty()) {
-    // The folder of a run that has just ended goes, too.
-    if (!alive(live.qemu)) return look_around(name, ask, askable);
-    status.problems.push_back(std::move(gone));
-    return status;
-  }
-  askable = true;
-  return status;
+  if (!ask) return;
+  status.record = read_record(name);
+  status.needs_restart = status.record && profile_changed(*status.record);
+  const auto panic = panic_time(name, live.started);
+  if (!panic.empty())
+    status.problems.push_back("the guest panicked at " + panic + "; it does nothing any more");
 }
 
 }  // namespace
 
 VmStatus look(const std::string& name, bool ask) {
   bool askable = false;
-  auto status = look_around(name, ask, askable);
-  if (ask && askable) ask_state({&status});
+  auto status = look_whether_it_runs(name, askable);
+  if (!status.live) return status;
+  StateQuestions questions;
+  // QEMU thinks about its answer while this process reads files.
+  if (ask && askable) questions.ask(status);
+  look_around(status, ask);
+  questions.finish();
   return status;
 }
 
@@ -227,17 +259,29 @@ std::vector<std::optional<VmStatus>> look_all(
     const std::vector<std::string>& names,
     const std::function<void(const std::string&, const Error&)>& problem) {
   std::vector<std::optional<VmStatus>> all(names.size());
-  std::vector<VmStatus*> to_ask;
+  std::vector<bool> left_out(names.size());
+  StateQuestions questions;
   for (std::size_t index = 0; index < names.size(); ++index) {
     try {
       bool askable = false;
-      all[index] = look_around(names[index], true, askable);
-      if (askable) to_ask.push_back(&*all[index]);
+      all[index] = look_whether_it_runs(names[index], askable);
+      if (askable) questions.ask(*all[index]);
     } catch (const Error& error) {
       problem(names[index], error);
     }
   }
-  ask_state(to_ask);
+  for (std::size_t index = 0; index < names.size(); ++index) {
+    try {
+      if (all[index] && all[index]->live) look_around(*all[index], true);
+    } catch (const Error& error) {
+      problem(names[index], error);
+      left_out[index] = true;
+    }
+  }
+  questions.finish();
+  for (std::size_t index = 0; index < names.size(); ++index) {
+    if (left_out[index]) all[index].reset();
+  }
   return all;
 }
 

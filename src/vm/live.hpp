@@ -7,6 +7,7 @@
 #include "host/process.hpp"
 #include "plan/plan.hpp"
 #include "qmp/sync.hpp"
+#include "vm/record.hpp"
 
 #include <functional>
 #include <memory>
@@ -66,6 +67,7 @@ struct VmStatus {
   std::uint64_t resident = 0;         // bytes of QEMU's memory on the host
   std::string accelerator;            // "kvm", "tcg"
   bool needs_restart = false;         // the profile changed since the start
+  std::optional<Record> record;       // of a run that was asked
 };
 
 /// One VM's facts. A run without a keeper gets a new one, a dead one is tidied away. `ask` also
