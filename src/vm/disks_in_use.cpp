@@ -8,10 +8,12 @@
 #include "vm/live.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <string>
 #include <variant>
 
 #include <fcntl.h>
+#include <poll.h>
 
 namespace qlaunch {
 namespace {
@@ -21,6 +23,10 @@ namespace {
 constexpr off_t first_use = 100;
 constexpr off_t writing = 101;
 constexpr off_t uses = 64;
+
+// A qemu-img that looks at a disk, or that a killed command has left behind, is done by then.
+constexpr auto short_use = std::chrono::seconds(2);
+constexpr int look_again = 20;  // milliseconds: nobody tells when a lock goes
 
 bool locked(const std::string& path, off_t first, off_t count) {
   const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -54,8 +60,15 @@ std::string holder(const std::string& path) {
   return {};
 }
 
-[[noreturn]] void refuse(const std::string& path, const std::string& name) {
+/// Throws where these bytes are locked and stay so.
+void require_free(const std::string& path, off_t first, off_t count, const std::string& name) {
+  if (!locked(path, first, count)) return;
   const auto vm = holder(path);
+  const auto deadline = std::chrono::steady_clock::now() + short_use;
+  while (vm.empty() && std::chrono::steady_clock::now() < deadline) {
+    poll(nullptr, 0, look_again);
+    if (!locked(path, first, count)) return;
+  }
   StateError error("disk " + in_backticks(name) + ", " + in_backticks(path) + ", is in use by " +
                    (vm.empty() ? "another program" : "VM " + in_backticks(vm)));
   if (!vm.empty()) error.help("`qlaunch shutdown " + shell_quote(vm) + "` stops it");
@@ -67,13 +80,16 @@ std::string holder(const std::string& path) {
 void check_disks(const Plan& plan) {
   for (const auto& disk : plan.disks) {
     // Whoever reads a disk does not let it be written either.
-    if (disk.readonly ? locked(disk.path, writing, 1) : locked(disk.path, first_use, uses))
-      refuse(disk.path, disk.name);
+    if (disk.readonly) {
+      require_free(disk.path, writing, 1, disk.name);
+    } else {
+      require_free(disk.path, first_use, uses, disk.name);
+    }
   }
   for (const auto& each : plan.preparations) {
     const auto* disk = std::get_if<MakeDisk>(&each.what);
-    if (disk != nullptr && !disk->base.empty() && locked(disk->base, writing, 1))
-      refuse(disk->base, disk->base.substr(disk->base.rfind('/') + 1));
+    if (disk != nullptr && !disk->base.empty())
+      require_free(disk->base, writing, 1, disk->base.substr(disk->base.rfind('/') + 1));
   }
 }
 

@@ -6,6 +6,7 @@
 #include "host/lock.hpp"
 #include "host/paths.hpp"
 #include "vm/live.hpp"
+#include "vm/start_list.hpp"
 
 #include <cerrno>
 #include <csignal>
@@ -35,6 +36,8 @@ void tidy(const std::string& name) {
     for (const auto& helper : live->helpers) send_signal(helper.process, SIGKILL);
     remove_ephemeral(live->plan.paths);
   }
+  // A start that was killed may have left processes without a record.
+  end_start(paths.runtime);
   remove_ephemeral(paths);
 }
 
