@@ -4,26 +4,20 @@
 #include <cerrno>
 #include <system_error>
 
-#include <poll.h>
 #include <sys/socket.h>
 
 namespace qmp {
 
 Channel::Channel(Fd fd, std::vector<Watch> watches)
-    : fd_(std::move(fd)), watches_(std::move(watches)) {}
-
-std::vector<pollfd> Channel::poll_list(bool want_output) const {
-  std::vector<pollfd> list;
-  list.reserve(watches_.size() + 1);
-  list.push_back({fd_.get(), static_cast<short>(want_output ? POLLIN | POLLOUT : POLLIN), 0});
-  for (const auto& watch : watches_) list.push_back({watch.fd, POLLIN, 0});
-  return list;
+    : fd_(std::move(fd)), watches_(std::move(watches)) {
+  list_.push_back({fd_.get(), POLLIN, 0});
+  for (const auto& watch : watches_) list_.push_back({watch.fd, POLLIN, 0});
 }
 
 Channel::Wake Channel::wait(bool want_output, Deadline deadline) {
-  auto list = poll_list(want_output);
+  list_[0].events = static_cast<short>(want_output ? POLLIN | POLLOUT : POLLIN);
   for (;;) {
-    const int count = ::poll(list.data(), list.size(), deadline.poll_timeout());
+    const int count = ::poll(list_.data(), list_.size(), deadline.poll_timeout());
     if (count < 0) {
       if (errno == EINTR) continue;
       throw std::system_error(errno, std::generic_category(), "poll");
@@ -32,9 +26,9 @@ Channel::Wake Channel::wait(bool want_output, Deadline deadline) {
       if (deadline.passed()) return Wake::timeout;
       continue;
     }
-    if ((list[0].revents & ~POLLOUT) != 0) return Wake::input;
-    for (std::size_t i = 1; i < list.size(); ++i) {
-      if (list[i].revents != 0) return Wake::watch;
+    if ((list_[0].revents & ~POLLOUT) != 0) return Wake::input;
+    for (std::size_t i = 1; i < list_.size(); ++i) {
+      if (list_[i].revents != 0) return Wake::watch;
     }
     return Wake::output;
   }
@@ -66,7 +60,7 @@ std::string_view Channel::receive() {
 }
 
 std::string Channel::cause() const {
-  auto list = poll_list(false);
+  auto list = list_;
   if (::poll(list.data() + 1, list.size() - 1, 0) > 0) {
     for (std::size_t i = 1; i < list.size(); ++i) {
       if (list[i].revents != 0) return watches_[i - 1].cause;

@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-struct pollfd;
+#include <poll.h>
 
 namespace qmp {
 
@@ -40,10 +40,9 @@ class Channel {
   [[nodiscard]] int fd() const { return fd_.get(); }
 
  private:
-  [[nodiscard]] std::vector<pollfd> poll_list(bool want_output) const;
-
   Fd fd_;
   std::vector<Watch> watches_;
+  std::vector<pollfd> list_;  // the connection first, then the watches
   bool ended_ = false;
   std::array<char, 65536> buffer_;
 };

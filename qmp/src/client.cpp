@@ -149,7 +149,7 @@ awaitable<Client> Client::connect(std::filesystem::path path, Options options) {
     pause = std::min(2 * pause, std::chrono::milliseconds{20});
     fd = try_connect_unix(path);
   }
-  co_return co_await negotiate(socket_of(executor, std::move(*fd)), std::move(options), deadline);
+  co_return co_await negotiate(socket_of(executor, std::move(*fd)), options, deadline);
 }
 
 awaitable<Client> Client::accept(int listener, Options options) {
@@ -165,8 +165,7 @@ awaitable<Client> Client::accept(int listener, Options options) {
   for (;;) {
     if (auto fd = try_accept_unix(listener)) {
       timer.cancel();
-      co_return co_await negotiate(socket_of(executor, std::move(*fd)), std::move(options),
-                                   deadline);
+      co_return co_await negotiate(socket_of(executor, std::move(*fd)), options, deadline);
     }
     boost::system::error_code error;
     co_await waiting->async_wait(asio::posix::stream_descriptor::wait_read,
@@ -179,7 +178,7 @@ awaitable<Client> Client::accept(int listener, Options options) {
 awaitable<Client> Client::adopt(Socket socket, Options options) {
   prepare(socket.native_handle());
   const Deadline deadline = options.greeting;
-  return negotiate(std::move(socket), std::move(options), deadline);
+  return negotiate(std::move(socket), options, deadline);
 }
 
 awaitable<Client> Client::negotiate(Socket socket, Options options, Deadline deadline) {

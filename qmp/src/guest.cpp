@@ -16,6 +16,8 @@ using Clock = std::chrono::system_clock;
 void nothing(const json&) {}
 
 std::int64_t number(const json& reply) {
+  // Not get() alone: it converts a number with an exponent, whatever its size.
+  if (!reply.is_number_integer()) throw Malformed("the guest agent's answer is no integer");
   return reply.get<std::int64_t>();
 }
 
@@ -35,7 +37,7 @@ std::vector<GuestInterface> read_interfaces(const json& reply) {
         entry.at("name").get<std::string>(), string_or(entry, "hardware-address", ""), {}};
     for (const auto& address : entry.value("ip-addresses", json::array())) {
       one.addresses.push_back({address.at("ip-address").get<std::string>(),
-                               address.value("prefix", 0),
+                               static_cast<int>(integer_or(address, "prefix", 0)),
                                string_or(address, "ip-address-type", "") == "ipv6"});
     }
     result.push_back(std::move(one));

@@ -34,7 +34,7 @@ std::vector<BlockNode> read_nodes(const json& reply) {
     node.file = string_or(entry, "file", "");
     node.read_only = entry.value("ro", false);
     const auto& image = entry.at("image");
-    node.size = image.value("virtual-size", std::uint64_t{0});
+    node.size = static_cast<std::uint64_t>(integer_or(image, "virtual-size", 0));
     for (const auto& snapshot : image.value("snapshots", json::array())) {
       node.snapshots.push_back(string_or(snapshot, "name", ""));
     }

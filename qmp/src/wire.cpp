@@ -82,6 +82,13 @@ std::string string_or(const json& object, const char* key, std::string_view fall
   return std::string(fallback);
 }
 
+std::int64_t integer_or(const json& object, const char* key, std::int64_t fallback) {
+  if (!object.is_object()) return fallback;
+  const auto found = object.find(key);
+  return found != object.end() && found->is_number_integer() ? found->get<std::int64_t>()
+                                                             : fallback;
+}
+
 std::string to_text(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }

@@ -3,6 +3,7 @@
 // Does not parse messages: envelope.hpp does.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,9 @@ std::string command_text(const char* verb, std::string_view command,
 
 /// The member as a string, or the fallback where it is absent or of another type.
 std::string string_or(const nlohmann::json& object, const char* key, std::string_view fallback);
+
+/// The same for an integer. A number with a fraction or an exponent is none: it may not fit.
+std::int64_t integer_or(const nlohmann::json& object, const char* key, std::int64_t fallback);
 
 /// Compact, and never throwing on bytes that are not UTF-8: they are replaced.
 std::string to_text(const nlohmann::json& value);

@@ -35,6 +35,20 @@ void read(const qmp::Request<Result>& request, const nlohmann::json& value) {
   }
 }
 
+/// One kind of answer after the other: most are none, and each exception costs more than all else.
+void read_as(std::size_t which, const nlohmann::json& value) {
+  switch (which % 4) {
+    case 0:
+      return read(qmp::guest_interfaces(), value);
+    case 1:
+      return read(qmp::guest_time(), value);
+    case 2:
+      return read(qmp::guest_os_info(), value);
+    default:
+      return read(qmp::guest_frozen(), value);
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -57,10 +71,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       }
       try {
         if (const auto* value = std::get_if<AgentSession::Value>(&*answer)) {
-          read(qmp::guest_os_info(), value->value);
-          read(qmp::guest_interfaces(), value->value);
-          read(qmp::guest_time(), value->value);
-          read(qmp::guest_frozen(), value->value);
+          read_as(answers, value->value);
           task->reply(value->value);
         }
         step = task->next();

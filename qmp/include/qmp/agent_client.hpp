@@ -45,6 +45,8 @@ class AgentClient {
     co_return read_reply(request, reply);
   }
 
+  /// Name the request before `co_await`: g++ 12 destroys one that is written in braces within the
+  /// awaited expression as if it lay elsewhere.
   boost::asio::awaitable<ExecResult> exec(ExecRequest request, Deadline deadline);
   boost::asio::awaitable<void> read_file(std::string_view path, FileSink sink, Deadline deadline);
   boost::asio::awaitable<void> write_file(std::string_view path, FileSource source,

@@ -44,7 +44,7 @@ void run(const Qemu& qemu, const std::function<awaitable<void>(qmp::Client&)>& b
 
 }  // namespace
 
-TEST_CASE("qemu, coroutines: several in flight, out of band, typed, quit, then gone") {
+TEST_CASE("qemu client: several in flight, out of band, typed, quit, then gone") {
   const auto binary = test::qemu_or_skip();
   if (binary.empty()) return;
   Qemu qemu(binary);
@@ -82,7 +82,7 @@ TEST_CASE("qemu, coroutines: several in flight, out of band, typed, quit, then g
   CHECK(qemu.wait() == 0);
 }
 
-TEST_CASE("qemu, coroutines: descriptors of several commands in flight are not mixed up") {
+TEST_CASE("qemu client: descriptors of several commands in flight are not mixed up") {
   const auto binary = test::qemu_or_skip();
   if (binary.empty()) return;
   Qemu qemu(binary);
@@ -106,7 +106,7 @@ TEST_CASE("qemu, coroutines: descriptors of several commands in flight are not m
   });
 }
 
-TEST_CASE("qemu, coroutines: jobs, several at once, and one cancelled from outside") {
+TEST_CASE("qemu client: jobs, several at once, and one cancelled from outside") {
   const auto binary = test::qemu_or_skip();
   if (binary.empty()) return;
   Qemu qemu(binary);
