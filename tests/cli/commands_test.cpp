@@ -39,7 +39,7 @@ std::set<std::string> documented_keys(const std::string& help) {
   std::set<std::string> keys;
   bool inside = false;
   for (const auto& line : split(help, '\n')) {
-    if (line == "Exit codes") inside = false;
+    if (line == "Exit codes" || line == "How a run ended") inside = false;
     if (line == "Keys of --json") inside = true;
     if (!inside || !line.starts_with("- ")) continue;
     // "- `name`, `profile`: …", and "- `display`: its type; `vnc_socket`, `spice_address`: …"

@@ -15,7 +15,8 @@ using test::Home;
 namespace {
 
 /// As root, in namespaces of its own: a bridge `qbr0` at 10.0.2.1, a setuid helper where NixOS has
-/// it, and /dev/net/tun for every user, as udev makes it. $1 is what stands in bridge.conf; the rest is run.
+/// it, and /dev/net/tun for every user, as udev makes it. $1 is what stands in bridge.conf; the
+/// rest is run.
 constexpr auto fence = R"sh(
 set -e
 mount -t tmpfs none /run

@@ -27,5 +27,6 @@ TEST_CASE("what a guest or a crash wrote into the journal does no harm") {
   CHECK_FALSE(read_event(R"({"time":"t"})").has_value());
   // Types that nobody expects, and an escape sequence.
   CHECK(read_event(R"({"time":7,"event":"RESET","data":[1]})").has_value());
-  CHECK(read_event(R"({"event":"ENDED","data":{"text":"a\u001b[2Jb"}})")->words == "ended: a\\x1b[2Jb");
+  CHECK(read_event(R"({"event":"ENDED","data":{"text":"a\u001b[2Jb"}})")->words ==
+        "ended: a\\x1b[2Jb");
 }
