@@ -43,13 +43,19 @@ done
 keys=/usr/share/keyrings/debian-archive-keyring.gpg
 [ -r "$keys" ] || cannot "$keys is not installed"
 
+# Where this system's own packages come from.
+# shellcheck disable=SC2016
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' \
+  'Codename: bookworm' | sed 1q)
+[ -n "$mirror" ] || cannot "apt knows no mirror of Debian 12"
+
 mkdir -p "$cache" || cannot "cannot make the folder $cache"
 work=$(mktemp -d "$cache/.making.XXXXXX") || cannot "cannot write below $cache"
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 mkdir -p "$work/lists/partial" "$work/archives/partial" "$work/packages" "$work/qemu/root"
 
-echo "deb [signed-by=$keys] http://deb.debian.org/debian bookworm-backports main" \
+echo "deb [signed-by=$keys] $mirror bookworm-backports main" \
   >"$work/sources.list"
 apt() {
   # APT::Sandbox::User: as root apt would fetch as another user, who cannot write here.
