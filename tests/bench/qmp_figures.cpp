@@ -262,15 +262,15 @@ int main(int argc, char** argv) {
       parsing(qemu);
       return all_within ? 0 : 1;
     }
-    constexpr int many = 500;
+    constexpr int many = 100;
     compare(
-        "query-status, blocking", 21, many, 1.10, wall, [&] { raw(qemu, many, 1); },
+        "query-status, blocking", 101, many, 1.10, wall, [&] { raw(qemu, many, 1); },
         [&] { blocking(qemu, many); });
     compare(
-        "query-status, coroutines", 21, many, 1.10, wall, [&] { raw(qemu, many, 1); },
+        "query-status, coroutines", 101, many, 1.10, wall, [&] { raw(qemu, many, 1); },
         [&] { coroutines(qemu, many, 1); });
     compare(
-        "window of 8, out-of-band enabled", 21, many, 1.10, wall, [&] { raw(qemu, many, 8); },
+        "window of 8, out-of-band enabled", 101, many, 1.10, wall, [&] { raw(qemu, many, 8); },
         [&] { coroutines(qemu, many, 8); });
     compare(
         "connect, one command, close", 101, 1, 1.15, wall, [&] { raw(qemu, 1, 1); },
