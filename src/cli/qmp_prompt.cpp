@@ -120,7 +120,7 @@ std::string usage(const std::string& command, const QmpSchema& schema) {
 /// Words that are for this prompt, not for QEMU; false for others.
 bool own_word(const std::string& line, QmpCaller& caller, const Terminal& terminal) {
   const auto words = split(trim(line), ' ');
-  if (line.find("{") != std::string::npos || words.size() > 2) return false;
+  if (line.find('{') != std::string::npos || words.size() > 2) return false;
   if (words.front() == "quit" || words.front() == "exit") {
     terminal.say("Ctrl-D leaves; `quit {}` ends the VM at once\n");
     return true;

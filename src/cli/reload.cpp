@@ -56,7 +56,7 @@ int reload(const ReloadOptions& options, Terminal& terminal) {
   const InterruptGuard guard;
   StartHow how;
   how.wait = !options.no_wait;
-  return start_vms({[&] { return request; }}, how, terminal).code;
+  return start_vms({[&]() -> LaunchRequest { return {request}; }}, how, terminal).code;
 }
 
 }  // namespace qlaunch

@@ -25,7 +25,7 @@ constexpr auto tidy_patience = std::chrono::seconds(15);
 class Errand {
  public:
   Errand(const RunOptions& options, Terminal& terminal)
-      : options_(options), terminal_(terminal), progress_(terminal) {
+      : options_(options), progress_(terminal) {
     if (options.timeout) deadline_ = Clock::now() + *options.timeout;
   }
   ~Errand() {
@@ -102,7 +102,6 @@ class Errand {
   }
 
   const RunOptions& options_;
-  Terminal& terminal_;
   Progress progress_;
   std::optional<Clock::time_point> deadline_;
   std::optional<LiveRecord> live_;

@@ -76,6 +76,7 @@ int up(const UpOptions& options, Terminal& terminal) {
   check_options(options);
   const auto words = options.ephemeral ? options.profiles : without_repeats(options.profiles);
   std::vector<std::function<LaunchRequest()>> requests;
+  requests.reserve(words.size());
   for (const auto& word : words)
     requests.emplace_back([&options, word] { return request_of(options, word); });
   StartHow how;

@@ -37,7 +37,7 @@ FileStamp stamp_of(const std::string& path) {
   return stamp;
 }
 
-ProbeCache::ProbeCache(const StateRoots& roots, std::string kind, FileStamp stamp)
+ProbeCache::ProbeCache(const StateRoots& roots, const std::string& kind, FileStamp stamp)
     : folder_(roots.cache + "/probe"),
       file_(folder_ + '/' + kind + '-' + hexadecimal(stable_hash(stamp.path), 16) + ".json"),
       stamp_(std::move(stamp)) {}

@@ -25,7 +25,7 @@ FileStamp stamp_of(const std::string& path);
 class ProbeCache {
  public:
   /// `kind` ("qemu", "kvm") and the file named in `stamp` make the name of the entry.
-  ProbeCache(const StateRoots& roots, std::string kind, FileStamp stamp);
+  ProbeCache(const StateRoots& roots, const std::string& kind, FileStamp stamp);
 
   /// What was stored for a file with this stamp. Null where there is nothing of use.
   nlohmann::json load() const;

@@ -29,7 +29,12 @@ void append_text(std::string& out, std::string_view text) {
 
 }  // namespace
 
-Value::Value(std::initializer_list<Member> members) : kind_(Object(members)) {}
+Value::Value(std::initializer_list<Member> members) {
+  Object object;
+  object.reserve(members.size());
+  for (const auto& [name, value] : members) object.emplace_back(name, value);
+  kind_ = std::move(object);
+}
 
 Value Value::list() {
   Value value;
@@ -41,14 +46,14 @@ Value& Value::operator[](std::string_view name) {
   if (is_null()) kind_ = Object{};
   auto& members = std::get<Object>(kind_);
   const auto found = std::find_if(members.begin(), members.end(),
-                                  [&](const Member& member) { return member.name == name; });
-  if (found != members.end()) return found->value;
-  return members.emplace_back(std::string(name), Value{}).value;
+                                  [&](const auto& member) { return member.first == name; });
+  if (found != members.end()) return found->second;
+  return members.emplace_back(std::string(name), Value{}).second;
 }
 
 const Value& Value::at(std::string_view name) const {
-  for (const auto& member : std::get<Object>(kind_)) {
-    if (member.name == name) return member.value;
+  for (const auto& [member, value] : std::get<Object>(kind_)) {
+    if (member == name) return value;
   }
   throw std::out_of_range("an option's value has no member " + std::string(name));
 }
@@ -76,9 +81,9 @@ void Value::append_to(std::string& out) const {
     out += '{';
     for (const auto& member : *members) {
       if (&member != members->data()) out += ',';
-      append_text(out, member.name);
+      append_text(out, member.first);
       out += ':';
-      member.value.append_to(out);
+      member.second.append_to(out);
     }
     out += '}';
   } else {

@@ -8,6 +8,7 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -44,7 +45,7 @@ class Value {
   std::string json() const;
 
  private:
-  using Object = std::vector<Member>;
+  using Object = std::vector<std::pair<std::string, Value>>;
   using List = std::vector<Value>;
   struct Digits {
     std::string text;
