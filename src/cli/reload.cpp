@@ -42,7 +42,7 @@ int reload(const ReloadOptions& options, Terminal& terminal) {
     throw StateError("nothing is left of VM " + in_backticks(name) +
                      " when it ends: it cannot be started anew")
         .help("`qlaunch up` starts another one");
-  const auto request = request_again(record);
+  auto request = request_again(record);
   // All that can be known to be wrong is told before anything is stopped.
   check_launch(request);
   if (look(name, false).live) {
@@ -56,7 +56,7 @@ int reload(const ReloadOptions& options, Terminal& terminal) {
   const InterruptGuard guard;
   StartHow how;
   how.wait = !options.no_wait;
-  return start_vms({[&]() -> LaunchRequest { return {request}; }}, how, terminal).code;
+  return start_vms({[&] { return request; }}, how, terminal).code;
 }
 
 }  // namespace qlaunch

@@ -24,8 +24,7 @@ constexpr auto tidy_patience = std::chrono::seconds(15);
 /// Ends with its VM, however it ends.
 class Errand {
  public:
-  Errand(const RunOptions& options, Terminal& terminal)
-      : options_(options), progress_(terminal) {
+  Errand(const RunOptions& options, Terminal& terminal) : options_(options), progress_(terminal) {
     if (options.timeout) deadline_ = Clock::now() + *options.timeout;
   }
   ~Errand() {
