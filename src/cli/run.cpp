@@ -31,14 +31,17 @@ class Errand {
     progress_.done();
     if (!live_) return;
     try {
-      if (alive(live_->qemu)) {
-        kill_vm(live_->name);
-      } else if (const auto keeper = open_pidfd(live_->keeper)) {
-        // It removes what there is.
-        wait_exit(keeper.get(), Clock::now() + tidy_patience);
-      }
+      if (alive(live_->qemu)) kill_vm(live_->name);
     } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
       // It has ended by itself meanwhile.
+    }
+    try {
+      // The keeper removes what there is. To look for leftovers while it does would be in its way:
+      // the lock is a file in the very folder that it removes.
+      if (const auto keeper = open_pidfd(live_->keeper))
+        wait_exit(keeper.get(), Clock::now() + tidy_patience);
+    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
+      // The next command tidies up.
     }
     tidy_ephemeral();
   }
