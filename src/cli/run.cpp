@@ -36,8 +36,7 @@ class Errand {
       // It has ended by itself meanwhile.
     }
     try {
-      // The keeper removes what there is. To look for leftovers while it does would be in its way:
-      // the lock is a file in the very folder that it removes.
+      // It removes what there is.
       if (const auto keeper = open_pidfd(live_->keeper))
         wait_exit(keeper.get(), Clock::now() + tidy_patience);
     } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)

@@ -157,6 +157,8 @@ std::vector<std::string> known_vms() {
   std::vector<std::string> names;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(state_roots().data, ignored)) {
+    // A folder that is being removed.
+    if (entry.path().filename().string().starts_with('.')) continue;
     // A start that was killed may have left a run without a record.
     if (fs::exists(entry.path() / "vm.json", ignored) ||
         fs::exists(entry.path() / "run.json", ignored))

@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <filesystem>
 #include <random>
 #include <string_view>
@@ -20,6 +21,8 @@ namespace qlaunch {
 namespace {
 
 constexpr std::size_t longest_name = 64;
+/// Of folders that are being removed; no VM's name begins with a dot.
+const std::string going_prefix = ".going-";
 
 std::string mark(const VmPaths& paths) {
   return paths.data + "/ephemeral";
@@ -71,16 +74,25 @@ bool is_ephemeral(const std::string& name) {
 void remove_ephemeral(const VmPaths& paths) {
   remove_tree(paths.runtime);
   remove_tree(paths.state);
-  // Last: with it goes the mark.
-  remove_tree(paths.data);
+  // Last: with it goes the mark. By another name first, because a command that looks at the VM
+  // makes a lock in its folder, and a file made at the wrong moment would keep the folder from
+  // going.
+  const std::filesystem::path folder(paths.data);
+  const auto going = folder.parent_path() / (going_prefix + folder.filename().string());
+  if (std::rename(folder.c_str(), going.c_str()) != 0 && errno != ENOENT) remove_tree(paths.data);
+  remove_tree(going.string());
 }
 
 void tidy_ephemeral() {
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(state_roots().data, ignored)) {
-    if (!std::filesystem::exists(entry.path() / "ephemeral", ignored)) continue;
+    const auto name = entry.path().filename().string();
     try {
-      tidy(entry.path().filename().string());
+      if (name.starts_with(going_prefix)) {
+        remove_tree(entry.path().string());
+      } else if (std::filesystem::exists(entry.path() / "ephemeral", ignored)) {
+        tidy(name);
+      }
     } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
       // It is nobody's question now; the next command tries again.
     }
