@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Runs clang-tidy over src/ and qmp/ on all cores: tidy.py CLANG_TIDY BUILD_FOLDER
 
-A source that passed is not looked at again until it, a header of the project
-that it includes, its compile command, .clang-tidy or the tool changes. What
-passed is kept as empty files named by digest in BUILD_FOLDER/tidy-passed/.
+Sources that are compiled as one are looked at as one: to parse the headers is
+most of the work. What passed is not looked at again until a source, a header of
+the project that it includes, the compile command, .clang-tidy or the tool
+changes; it is kept as empty files named by digest in BUILD_FOLDER/tidy-passed/.
 """
 
 import concurrent.futures
@@ -17,7 +18,9 @@ import time
 # The compile commands are g++'s.
 FOR_CLANG = ["--quiet", "--extra-arg=-Wno-unknown-warning-option",
              "--extra-arg=-Wno-unused-command-line-argument",
-             "--extra-arg=-Wno-ignored-optimization-argument"]
+             "--extra-arg=-Wno-ignored-optimization-argument",
+             # Including sources is what makes several of them one.
+             "--checks=-bugprone-suspicious-include"]
 
 
 def read(path: str) -> bytes:
@@ -30,7 +33,7 @@ def project_sources(root: str, build: str) -> list[dict]:
     found = {}
     for entry in json.loads(read(os.path.join(build, "compile_commands.json"))):
         path = os.path.realpath(os.path.join(entry["directory"], entry["file"]))
-        top = os.path.relpath(path, root).split(os.sep)[0]
+        top = entry["output"].split(os.sep)[0]
         if top in ("src", "qmp") and path.endswith(".cpp"):
             found.setdefault(path, entry)
     return [dict(entry, path=path) for path, entry in sorted(found.items())]

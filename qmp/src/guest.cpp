@@ -13,7 +13,7 @@ namespace {
 using nlohmann::json;
 using Clock = std::chrono::system_clock;
 
-void nothing(const json&) {}
+void no_result(const json&) {}
 
 std::int64_t number(const json& reply) {
   // Not get() alone: it converts a number with an exponent, whatever its size.
@@ -107,7 +107,7 @@ Request<void> guest_set_time(std::optional<Clock::time_point> time) {
     arguments["time"] =
         std::chrono::duration_cast<std::chrono::nanoseconds>(time->time_since_epoch()).count();
   }
-  return {"guest-set-time", std::move(arguments), nothing};
+  return {"guest-set-time", std::move(arguments), no_result};
 }
 
 std::optional<GuestTask::Step> ExecTask::next() {

@@ -22,12 +22,12 @@ namespace fs = std::filesystem;
 constexpr std::string_view suffix = ".toml";
 constexpr std::string_view usual_name = "vm";
 
-struct Target {
+struct NewProfile {
   std::string file;  // as the user would type it
   std::string name;  // of the VM
 };
 
-Target target_of(std::string word) {
+NewProfile new_profile(std::string word) {
   if (word.empty()) word = usual_name;
   if (!word.ends_with(suffix)) word += suffix;
   return {word, fs::path(word).stem().string()};
@@ -47,7 +47,7 @@ std::string copied(const std::string& from, const std::string& name) {
 }
 
 /// What is written is right: a starter file that does not pass `check` would be a poor start.
-void require_valid(const Target& target, const std::string& text) {
+void require_valid(const NewProfile& target, const std::string& text) {
   auto world = host_world();
   const auto path = fs::absolute(target.file).lexically_normal().string();
   world.read = [&, read = world.read](const std::string& asked) {
@@ -82,7 +82,7 @@ void add_init(CLI::App& app, InitOptions& options) {
 }
 
 int init(const InitOptions& options, Terminal& terminal) {
-  const auto target = target_of(options.name);
+  const auto target = new_profile(options.name);
   const auto text =
       options.from.empty() ? starter_profile(target.name) : copied(options.from, target.name);
   require_valid(target, text);

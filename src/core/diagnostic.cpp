@@ -13,7 +13,7 @@ struct Palette {
   std::string_view error, warning, note, frame, help, off;
 };
 
-constexpr Palette plain{"", "", "", "", "", ""};
+constexpr Palette monochrome{"", "", "", "", "", ""};
 constexpr Palette colored{"\x1b[1;31m", "\x1b[1;33m", "\x1b[1;36m",
                           "\x1b[34m",   "\x1b[1;32m", "\x1b[0m"};
 
@@ -112,7 +112,7 @@ Diagnostic warning_at(Location where, std::string message) {
 }
 
 std::string render(const Diagnostic& diagnostic, const RenderOptions& options) {
-  const Palette& palette = options.color ? colored : plain;
+  const Palette& palette = options.color ? colored : monochrome;
   int most = diagnostic.where.line;
   for (const auto& related : diagnostic.related) most = std::max(most, related.where.line);
   // The caret line and the arrow stand under the line numbers, however wide these are.

@@ -241,6 +241,10 @@ std::string octal(unsigned long long value, std::size_t width) {
   return with_zeros(value, 8, width);
 }
 
+bool is_hexadecimal(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
 std::string hexadecimal(unsigned long long value, std::size_t width) {
   return with_zeros(value, 16, width);
 }

@@ -38,5 +38,6 @@ std::optional<unsigned long long> parse_unsigned(std::string_view text);
 /// In base 8 or 16, with zeros before it up to `width` digits.
 std::string octal(unsigned long long value, std::size_t width);
 std::string hexadecimal(unsigned long long value, std::size_t width);
+bool is_hexadecimal(char c);
 
 }  // namespace qlaunch

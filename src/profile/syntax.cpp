@@ -18,16 +18,13 @@ bool letter(char c) {
 bool alphanumeric(char c) {
   return digit(c) || letter(c);
 }
-bool hex(char c) {
-  return digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
 bool control(char c) {
   const auto byte = static_cast<unsigned char>(c);
   return byte < 0x20 || byte == 0x7f;
 }
 
 std::optional<Problem> digest(std::string_view text, std::size_t digits, std::string_view name) {
-  const auto bad = std::find_if_not(text.begin(), text.end(), hex);
+  const auto bad = std::find_if_not(text.begin(), text.end(), is_hexadecimal);
   if (bad != text.end()) {
     return Problem{in_backticks(std::string_view(&*bad, 1)) + " is not a hexadecimal digit",
                    {"a " + std::string(name) + " digest is " + std::to_string(digits) +
@@ -141,7 +138,7 @@ std::optional<Problem> check_uuid(std::string_view text) {
   constexpr std::string_view form = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
   bool right = text.size() == form.size();
   for (std::size_t index = 0; right && index < form.size(); ++index)
-    right = form[index] == 'x' ? hex(text[index]) : text[index] == '-';
+    right = form[index] == 'x' ? is_hexadecimal(text[index]) : text[index] == '-';
   if (right) return std::nullopt;
   return Problem{in_backticks(text) + " is not a UUID",
                  {"write 32 hexadecimal digits, as in \"123e4567-e89b-12d3-a456-426614174000\""}};

@@ -8,10 +8,6 @@
 namespace qlaunch {
 namespace {
 
-bool hex(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 std::optional<Problem> endpoint(std::string_view text, bool address_needed) {
   const auto colon = text.rfind(':');
   const Problem form{in_backticks(text) + " is not an address and a port",
@@ -62,7 +58,7 @@ std::optional<Problem> check_mac(std::string_view text) {
   constexpr std::string_view form = "xx:xx:xx:xx:xx:xx";
   bool right = text.size() == form.size();
   for (std::size_t index = 0; right && index < form.size(); ++index)
-    right = form[index] == 'x' ? hex(text[index]) : text[index] == ':';
+    right = form[index] == 'x' ? is_hexadecimal(text[index]) : text[index] == ':';
   if (!right)
     return Problem{in_backticks(text) + " is not a MAC address",
                    {"write six pairs of hexadecimal digits, as in \"52:54:00:12:34:56\""}};

@@ -20,7 +20,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr auto patience = std::chrono::seconds(2);
+constexpr auto answer_patience = std::chrono::seconds(2);
 /// How often a socket is tried again that another command uses at this moment.
 constexpr auto retry = std::chrono::milliseconds(5);
 
@@ -161,7 +161,7 @@ StateQuestions::StateQuestions() : all_(std::make_unique<All>()) {}
 StateQuestions::~StateQuestions() = default;
 
 void StateQuestions::ask(VmStatus& status) {
-  if (all_->questions.empty()) all_->deadline = Clock::now() + patience;
+  if (all_->questions.empty()) all_->deadline = Clock::now() + answer_patience;
   all_->questions.emplace_back(status).proceed();
 }
 

@@ -10,8 +10,11 @@
 #include <unistd.h>
 
 namespace qlaunch {
+namespace {
 
 using Json = nlohmann::json;
+
+}  // namespace
 
 void send_report(int fd, const KeeperReport& report) {
   if (fd < 0) return;

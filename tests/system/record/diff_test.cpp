@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a changed profile would change of a VM that runs, and how `up` and `status` speak of it.
+#include "hello.hpp"
 #include "support/run.hpp"
 
 #include <filesystem>
@@ -9,13 +10,10 @@
 
 using nlohmann::json;
 using test::contains;
+using test::hello;
 using test::Home;
 
 namespace {
-
-const std::string hello =
-    "[[disk]]\nimage = \"builtin:hello\"\n[[network]]\nmode = \"none\"\n"
-    "[ready]\nwhen = \"serial:hello from qlaunch\"\n";
 
 json diff(const Home& home, const std::string& vm) {
   const auto result = home.run({"diff", vm, "--json"});

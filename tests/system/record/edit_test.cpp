@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A profile in an editor, and a VM started anew with what it says then.
+#include "hello.hpp"
 #include "host/files.hpp"
 #include "support/run.hpp"
 
@@ -9,13 +10,10 @@
 #include <nlohmann/json.hpp>
 
 using test::contains;
+using test::hello;
 using test::Home;
 
 namespace {
-
-const std::string hello =
-    "[[disk]]\nimage = \"builtin:hello\"\n[[network]]\nmode = \"none\"\n"
-    "[ready]\nwhen = \"serial:hello from qlaunch\"\n";
 
 std::string get(const Home& home, const std::string& vm, const std::string& key) {
   return home.run({"status", vm, "--get", key}).out;

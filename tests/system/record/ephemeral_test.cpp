@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Runs of which nothing is left, whoever is killed, and several starts at once.
+#include "hello.hpp"
 #include "host/files.hpp"
 #include "qmp/sync.hpp"
 #include "support/run.hpp"
@@ -15,14 +16,11 @@
 
 using nlohmann::json;
 using test::contains;
+using test::hello;
 using test::Home;
 namespace fs = std::filesystem;
 
 namespace {
-
-const std::string hello =
-    "[[disk]]\nimage = \"builtin:hello\"\n[[network]]\nmode = \"none\"\n"
-    "[ready]\nwhen = \"serial:hello from qlaunch\"\n";
 
 json list(const Home& home) {
   return json::parse(home.run({"list", "--json"}).out);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A VM under another name: what moves with it, what stays the same, and who is refused.
+#include "hello.hpp"
 #include "host/files.hpp"
 #include "image/backing.hpp"
 #include "support/run.hpp"
@@ -13,12 +14,10 @@
 using nlohmann::json;
 using test::contains;
 using test::Home;
+using test::networked_hello;
 namespace fs = std::filesystem;
 
 namespace {
-
-const std::string hello =
-    "[[disk]]\nimage = \"builtin:hello\"\n[ready]\nwhen = \"serial:hello from qlaunch\"\n";
 
 json status(const Home& home, const std::string& vm) {
   const auto result = home.run({"status", vm, "--json"});
@@ -41,7 +40,7 @@ std::string names(const Home& home) {
 
 TEST_CASE("a renamed VM keeps its disks, ports, logs and hardware, and its profile finds it") {
   Home home;
-  home.write("web.toml", hello);
+  home.write("web.toml", networked_hello);
   REQUIRE(home.run({"up", "web.toml"}).code == 0);
   const auto before = status(home, "web");
   const auto uuid = [&](const std::string& vm) {
@@ -88,7 +87,7 @@ TEST_CASE("a renamed VM keeps its disks, ports, logs and hardware, and its profi
   REQUIRE(home.run({"kill", "site"}).code == 0);
 
   // The name is free for another, which is another machine.
-  home.write("other/web.toml", hello);
+  home.write("other/web.toml", networked_hello);
   REQUIRE(home.run({"up", "other/web.toml"}).code == 0);
   CHECK(names(home) == "site\nweb\n");
   CHECK(status(home, "web")["macs"] != before["macs"]);
@@ -98,8 +97,8 @@ TEST_CASE("a renamed VM keeps its disks, ports, logs and hardware, and its profi
 
 TEST_CASE("who cannot be renamed, and into what") {
   Home home;
-  home.write("one.toml", hello);
-  home.write("two.toml", hello);
+  home.write("one.toml", networked_hello);
+  home.write("two.toml", networked_hello);
   for (const auto* vm : {"one", "two"}) {
     REQUIRE(home.run({"up", std::string(vm) + ".toml"}).code == 0);
     REQUIRE(home.run({"kill", vm}).code == 0);
@@ -138,7 +137,7 @@ TEST_CASE("who cannot be renamed, and into what") {
 
 TEST_CASE("overlays of other VMs on its disks follow it") {
   Home home;
-  home.write("base.toml", hello);
+  home.write("base.toml", networked_hello);
   REQUIRE(home.run({"up", "base.toml"}).code == 0);
   REQUIRE(home.run({"shutdown", "base"}).code == 0);
   home.write("top.toml", "[[disk]]\nbase = \"" + home.path() +
@@ -159,7 +158,7 @@ TEST_CASE("overlays of other VMs on its disks follow it") {
 
 TEST_CASE("a start that waits for a rename starts the VM under its new name") {
   Home home;
-  home.write("web.toml", hello);
+  home.write("web.toml", networked_hello);
   REQUIRE(home.run({"up", "web.toml"}).code == 0);
   REQUIRE(home.run({"kill", "web"}).code == 0);
   for (int round = 0; round < 5; ++round) {
@@ -184,7 +183,7 @@ TEST_CASE("a start that waits for a rename starts the VM under its new name") {
 
 TEST_CASE("a rename that is killed leaves one VM that starts") {
   Home home;
-  home.write("web.toml", hello);
+  home.write("web.toml", networked_hello);
   REQUIRE(home.run({"up", "web.toml"}).code == 0);
   REQUIRE(home.run({"kill", "web"}).code == 0);
   std::string name = "web";

@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr auto tiny =
+constexpr auto tiny_tcg =
     "name = \"tiny\"\n[machine]\nmemory = \"64 MiB\"\naccel = \"tcg\"\n[[disk]]\n"
     "image = \"builtin:hello\"\n[[network]]\nmode = \"none\"\n";
 
@@ -95,7 +95,7 @@ void use_xdg(Home& home, const std::string& runtime) {
 
 TEST_CASE("a name that would lead out of the VM's folders is refused, and touches nothing") {
   Home home;
-  home.write("tiny.toml", tiny);
+  home.write("tiny.toml", tiny_tcg);
   REQUIRE(home.run({"up", "tiny.toml"}).code == 0);
   // The keeper's first word: from then on no file is added.
   REQUIRE(eventually([&] { return fs::exists(home.path() + "/state/tiny/events.jsonl"); }));
@@ -132,7 +132,7 @@ TEST_CASE("two commands that start a new VM at once both succeed, and start it o
 
 TEST_CASE("a kill that races with a start leaves one story") {
   Home home;
-  home.write("tiny.toml", tiny);
+  home.write("tiny.toml", tiny_tcg);
   REQUIRE(home.run({"up", "tiny.toml", "--no-wait"}).code == 0);
   for (int round = 0; round < 15; ++round) {
     CAPTURE(round);
@@ -162,7 +162,7 @@ TEST_CASE("a kill that races with a start leaves one story") {
 
 TEST_CASE("a start waits for the keeper of the last run, which still tidies up") {
   Home home;
-  home.write("tiny.toml", tiny);
+  home.write("tiny.toml", tiny_tcg);
   REQUIRE(home.run({"up", "tiny.toml", "--no-wait"}).code == 0);
   // Slowed down, so that the new start meets it for sure.
   const int keeper = keeper_of(home);
@@ -181,7 +181,7 @@ TEST_CASE("a start waits for the keeper of the last run, which still tidies up")
 
 TEST_CASE("a start that is killed at any moment is not in the way of the next") {
   Home home;
-  home.write("tiny.toml", tiny);
+  home.write("tiny.toml", tiny_tcg);
   // So that the delays meet the start itself, not the probing of this host.
   REQUIRE(home.run({"up", "tiny.toml", "--no-wait"}).code == 0);
   REQUIRE(home.run({"kill", "tiny"}).code == 0);
@@ -226,8 +226,8 @@ TEST_CASE("a relative QLAUNCH_HOME means the same to every process") {
 
 TEST_CASE("a start that asks a running VM for something else is refused") {
   Home home;
-  home.write("tiny.toml", tiny);
-  home.write("other.toml", tiny);
+  home.write("tiny.toml", tiny_tcg);
+  home.write("other.toml", tiny_tcg);
   REQUIRE(home.run({"up", "tiny.toml", "--set", "cpu.count=1"}).code == 0);
   const auto running = machines(home);
   CHECK(home.run({"up", "tiny.toml"}).code == 0);
@@ -244,7 +244,7 @@ TEST_CASE("a start that asks a running VM for something else is refused") {
 
 TEST_CASE("a VM made by --name is found by that name") {
   Home home;
-  home.write("tiny.toml", tiny);
+  home.write("tiny.toml", tiny_tcg);
   REQUIRE(home.run({"up", "tiny.toml", "--name", "mine"}).code == 0);
   const auto running = machines(home);
   const auto again = home.run({"up", "mine"});
@@ -257,7 +257,7 @@ TEST_CASE("a VM made by --name is found by that name") {
 
 TEST_CASE("what the caller has open does not stay open with the VM") {
   Home home;
-  home.write("tiny.toml", tiny);
+  home.write("tiny.toml", tiny_tcg);
   const auto lock = home.write("lock", "");
   const auto shell = qlaunch::run_and_capture(
       home.program({"/bin/sh", "-c",
@@ -273,7 +273,7 @@ TEST_CASE("what the caller has open does not stay open with the VM") {
 
 TEST_CASE("a keeper does not wait for ever for a QEMU that does not answer") {
   Home home;
-  home.write("tiny.toml", std::string(tiny) + "[shutdown]\ntimeout = \"1s\"\n");
+  home.write("tiny.toml", std::string(tiny_tcg) + "[shutdown]\ntimeout = \"1s\"\n");
   REQUIRE(home.run({"up", "tiny.toml"}).code == 0);
   const auto running = machines(home);
   REQUIRE(running.size() == 1);

@@ -13,7 +13,7 @@ using namespace qlaunch;
 
 namespace {
 
-Profile small() {
+Profile web() {
   Profile profile;
   profile.name = "web-x";
   profile.disks.resize(1);
@@ -65,7 +65,7 @@ std::string uuid(const Plan& plan) {
 }  // namespace
 
 TEST_CASE("an ephemeral run writes to its own folder, over the disk that is there") {
-  auto profile = small();
+  auto profile = web();
   SUBCASE("none yet: a fresh one of its own") {
     const auto disks = made(plan(profile, ephemeral()));
     REQUIRE(disks.size() == 1);
@@ -111,12 +111,12 @@ TEST_CASE("an ephemeral run writes to its own folder, over the disk that is ther
 TEST_CASE("a VM keeps the hardware of the name it had first") {
   PlanInput input;
   input.paths = ephemeral().paths;
-  const auto own = plan(small(), input);
+  const auto own = plan(web(), input);
   input.identity = "first";
-  const auto kept = plan(small(), input);
+  const auto kept = plan(web(), input);
   CHECK(kept.macs != own.macs);
   CHECK(uuid(kept) != uuid(own));
-  auto first = small();
+  auto first = web();
   first.name = "first";
   input.identity.clear();
   const auto before = plan(first, input);
@@ -125,7 +125,7 @@ TEST_CASE("a VM keeps the hardware of the name it had first") {
 }
 
 TEST_CASE("the CD that is booted once comes before all that the profile boots") {
-  auto profile = small();
+  auto profile = web();
   Disk own;
   own.name = "cd";
   own.media = DiskMedia::cdrom;
@@ -156,7 +156,7 @@ TEST_CASE("a guest that waits for its console is started stopped") {
     const auto words = plan.qemu.argv();
     return std::find(words.begin(), words.end(), "-S") != words.end();
   };
-  CHECK_FALSE(stopped(plan(small(), input)));
+  CHECK_FALSE(stopped(plan(web(), input)));
   input.paused = true;
-  CHECK(stopped(plan(small(), input)));
+  CHECK(stopped(plan(web(), input)));
 }

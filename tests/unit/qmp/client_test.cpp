@@ -18,16 +18,10 @@ using test::adopt;
 using test::awaitable;
 using test::failure_of;
 using test::Peer;
+using test::plenty;
 using test::run;
 using test::Stage;
 using namespace std::chrono_literals;
-
-namespace {
-
-// Long enough that only a hang reaches it.
-constexpr auto plenty = 20s;
-
-}  // namespace
 
 TEST_CASE("client: greeting, reply, refusal, human monitor") {
   Peer peer([](Stage& stage) {

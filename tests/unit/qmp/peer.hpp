@@ -3,6 +3,7 @@
 // Does not answer by itself: a script says each word.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -16,6 +17,9 @@ inline constexpr std::string_view greeting =
     R"({"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}, "package": ""},)"
     R"( "capabilities": ["oob"]}})"
     "\r\n";
+
+/// Long enough that only a hang reaches it.
+inline constexpr auto plenty = std::chrono::seconds(20);
 
 /// What a script can do at its end of the connection.
 class Stage {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Connecting, descriptors, the human monitor and typed commands, blocking.
+#include "blocking.hpp"
 #include "peer.hpp"
 #include "qmp/message.hpp"
 #include "qmp/requests.hpp"
@@ -13,45 +14,25 @@
 
 using nlohmann::json;
 using qmp::SyncClient;
+using test::hasty;
 using test::Peer;
+using test::plenty;
 using test::Stage;
+using test::thrown_by;
 using namespace std::chrono_literals;
-
-namespace {
-
-// Long enough that only a hang reaches it.
-constexpr auto plenty = 20s;
-
-qmp::Options hasty() {
-  qmp::Options options;
-  options.greeting = 50ms;
-  return options;
-}
-
-template <class Failure>
-Failure failure_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Failure& failure) {
-    return failure;
-  }
-  throw std::logic_error("nothing was thrown");
-}
-
-}  // namespace
 
 TEST_CASE("sync: connecting by path") {
   test::ScratchFolder folder;
   SUBCASE("nobody there") {
     const auto path = folder.path() / "absent";
-    const auto gone = failure_of<qmp::Gone>([&] { SyncClient client(path); });
+    const auto gone = thrown_by<qmp::Gone>([&] { SyncClient client(path); });
     CHECK(std::string(gone.what()) ==
           "cannot connect to `" + path.string() + "`: No such file or directory");
   }
   SUBCASE("nobody listens any more") {
     const auto path = folder.path() / "stale";
     { const test::Listener listener(path); }
-    const auto gone = failure_of<qmp::Gone>([&] { SyncClient client(path); });
+    const auto gone = thrown_by<qmp::Gone>([&] { SyncClient client(path); });
     CHECK(gone.cause() == "Connection refused");
   }
   SUBCASE("a server that does not accept") {
@@ -63,7 +44,7 @@ TEST_CASE("sync: connecting by path") {
     const test::Listener listener(folder.path() / "s", 0);
     CHECK_THROWS_AS(SyncClient(folder.path() / "s", hasty()), qmp::Busy);
     const auto start = std::chrono::steady_clock::now();
-    const auto busy = failure_of<qmp::Busy>([&] { SyncClient(folder.path() / "s", hasty()); });
+    const auto busy = thrown_by<qmp::Busy>([&] { SyncClient(folder.path() / "s", hasty()); });
     CHECK(std::chrono::steady_clock::now() - start >= 50ms);
     CHECK(std::string(busy.what()).find("accepts no connection") != std::string::npos);
   }
@@ -100,11 +81,11 @@ TEST_CASE("sync: an error without an id costs one command, not the connection") 
     stage.wait_for_close();
   });
   auto client = SyncClient::adopt(peer.take());
-  const auto refused = failure_of<qmp::Refused>([&] { client.execute("x"); });
+  const auto refused = thrown_by<qmp::Refused>([&] { client.execute("x"); });
   CHECK(std::string(refused.what()) == "`x` was refused: JSON parse error");
   CHECK(client.execute("y") == 2);
   CHECK_THROWS_AS(client.execute("slow", nullptr, 20ms), qmp::Timeout);
-  const auto late = failure_of<qmp::Timeout>([&] { client.execute("z", nullptr, 500ms); });
+  const auto late = thrown_by<qmp::Timeout>([&] { client.execute("z", nullptr, 500ms); });
   CHECK(std::string(late.what()) ==
         "`z` was not answered in time; the peer could not read something: JSON parse error");
 }
@@ -170,13 +151,13 @@ TEST_CASE("sync: accepting a connection") {
     CHECK(SyncClient::accept(listener.fd()).execute("x") == 7);
   }
   SUBCASE("that does not") {
-    const auto late = failure_of<qmp::Timeout>([&] { SyncClient::accept(listener.fd(), hasty()); });
+    const auto late = thrown_by<qmp::Timeout>([&] { SyncClient::accept(listener.fd(), hasty()); });
     CHECK(std::string(late.what()) == "nobody connected in time");
   }
   SUBCASE("of a process that has ended") {
     test::Bell bell;
     bell.ring();
-    const auto gone = failure_of<qmp::Gone>([&] {
+    const auto gone = thrown_by<qmp::Gone>([&] {
       SyncClient::accept(listener.fd(), {}, {{bell.fd(), "the process exited"}});
     });
     CHECK(gone.cause() == "the process exited");
@@ -197,13 +178,13 @@ TEST_CASE("sync: the human monitor's text is the error it may be") {
   using qmp::HumanReply;
   CHECK(client.human_monitor("stop").empty());
   CHECK(client.human_monitor("stop", HumanReply::silence) == "\r\n");
-  const auto marked = failure_of<qmp::Refused>([&] { client.human_monitor("savevm x"); });
+  const auto marked = thrown_by<qmp::Refused>([&] { client.human_monitor("savevm x"); });
   CHECK(marked.error_class() == "HumanMonitor");
   CHECK(std::string(marked.what()) == "`savevm x` was refused: Error: no such thing");
   CHECK_THROWS_AS(client.human_monitor("x"), qmp::Refused);
   CHECK(client.human_monitor("info status") == "VM running\r\n");
   const auto loud =
-      failure_of<qmp::Refused>([&] { client.human_monitor("hostfwd_add", HumanReply::silence); });
+      thrown_by<qmp::Refused>([&] { client.human_monitor("hostfwd_add", HumanReply::silence); });
   CHECK(loud.desc() == "bad rule");
   CHECK_THROWS_AS(client.human_monitor("info status"), qmp::Malformed);
 }

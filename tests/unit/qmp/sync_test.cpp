@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "qmp/sync.hpp"
 
+#include "blocking.hpp"
 #include "peer.hpp"
 #include "qmp/message.hpp"
 #include "scratch.hpp"
@@ -12,32 +13,12 @@
 
 using nlohmann::json;
 using qmp::SyncClient;
+using test::hasty;
 using test::Peer;
+using test::plenty;
 using test::Stage;
+using test::thrown_by;
 using namespace std::chrono_literals;
-
-namespace {
-
-// Long enough that only a hang reaches it.
-constexpr auto plenty = 20s;
-
-qmp::Options hasty() {
-  qmp::Options options;
-  options.greeting = 50ms;
-  return options;
-}
-
-template <class Failure>
-Failure failure_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Failure& failure) {
-    return failure;
-  }
-  throw std::logic_error("nothing was thrown");
-}
-
-}  // namespace
 
 TEST_CASE("sync: greeting, reply, refusal") {
   Peer peer([](Stage& stage) {
@@ -50,7 +31,7 @@ TEST_CASE("sync: greeting, reply, refusal") {
   auto client = SyncClient::adopt(peer.take());
   CHECK(client.greeting().version["qemu"]["major"] == 7);
   CHECK(client.execute("query-status") == json{{"status", "running"}});
-  const auto refused = failure_of<qmp::Refused>([&] {
+  const auto refused = thrown_by<qmp::Refused>([&] {
     client.execute("query-nothing", {{"a", 1}});
   });
   CHECK(refused.error_class() == "CommandNotFound");
@@ -64,7 +45,7 @@ TEST_CASE("sync: greeting, reply, refusal") {
 TEST_CASE("sync: a silent peer is a busy one") {
   Peer peer([](Stage& stage) { stage.wait_for_close(); });
   const auto start = std::chrono::steady_clock::now();
-  const auto busy = failure_of<qmp::Busy>([&] { SyncClient::adopt(peer.take(), hasty()); });
+  const auto busy = thrown_by<qmp::Busy>([&] { SyncClient::adopt(peer.take(), hasty()); });
   CHECK(std::chrono::steady_clock::now() - start >= 50ms);
   CHECK(std::string(busy.what()) ==
         "no QMP greeting came in time: a QMP socket serves one client at a time, and another "
@@ -80,7 +61,7 @@ TEST_CASE("sync: a peer that greets and then is silent times out as such") {
   });
   char nothing = 0;
   REQUIRE(::read(greeted.fd(), &nothing, 1) == 0);  // returns once the bell rings
-  const auto late = failure_of<qmp::Timeout>([&] { SyncClient::adopt(peer.take(), hasty()); });
+  const auto late = thrown_by<qmp::Timeout>([&] { SyncClient::adopt(peer.take(), hasty()); });
   CHECK(std::string(late.what()) == "the capability negotiation was not answered in time");
 }
 
@@ -115,7 +96,7 @@ TEST_CASE("sync: the end of the peer, at each point") {
   }
   Peer peer(script);
   const auto gone =
-      failure_of<qmp::Gone>([&] { SyncClient::adopt(peer.take()).execute("query-status"); });
+      thrown_by<qmp::Gone>([&] { SyncClient::adopt(peer.take()).execute("query-status"); });
   CHECK(gone.cause() == cause);
 }
 
@@ -127,7 +108,7 @@ TEST_CASE("sync: the end is final") {
   });
   auto client = SyncClient::adopt(peer.take());
   client.quit();
-  const auto gone = failure_of<qmp::Gone>([&] { client.execute("query-status"); });
+  const auto gone = thrown_by<qmp::Gone>([&] { client.execute("query-status"); });
   CHECK(std::string(gone.what()) ==
         "the connection ended before `query-status` was answered: the peer closed the connection");
   const auto event = client.wait_event({"SHUTDOWN"}, plenty);
@@ -142,7 +123,7 @@ TEST_CASE("sync: a watch that fires ends the waiting with its cause") {
       bell.ring();
       stage.wait_for_close();
     });
-    const auto gone = failure_of<qmp::Gone>([&] {
+    const auto gone = thrown_by<qmp::Gone>([&] {
       SyncClient::adopt(peer.take(), {}, {{bell.fd(), "the process exited"}});
     });
     CHECK(gone.cause() == "the process exited");
@@ -158,7 +139,7 @@ TEST_CASE("sync: a watch that fires ends the waiting with its cause") {
     });
     auto client = SyncClient::adopt(peer.take(), {}, {{bell.fd(), "the process exited"}});
     CHECK(client.execute("one") == 1);
-    const auto gone = failure_of<qmp::Gone>([&] { client.execute("two"); });
+    const auto gone = thrown_by<qmp::Gone>([&] { client.execute("two"); });
     CHECK(gone.cause() == "the process exited");
     CHECK(client.wait_event({"SHUTDOWN"}, plenty).has_value());
   }
@@ -174,7 +155,7 @@ TEST_CASE("sync: the reply to a command that timed out is not taken for another'
     stage.wait_for_close();
   });
   auto client = SyncClient::adopt(peer.take());
-  const auto late = failure_of<qmp::Timeout>([&] { client.execute("slow", nullptr, 20ms); });
+  const auto late = thrown_by<qmp::Timeout>([&] { client.execute("slow", nullptr, 20ms); });
   CHECK(std::string(late.what()) == "`slow` was not answered in time");
   CHECK(client.execute("quick") == "quick");
 }
@@ -288,7 +269,7 @@ TEST_CASE("sync: garbage ends the conversation as malformed") {
     stage.wait_for_close();
   });
   auto client = SyncClient::adopt(peer.take());
-  const auto malformed = failure_of<qmp::Malformed>([&] { client.execute("x"); });
+  const auto malformed = thrown_by<qmp::Malformed>([&] { client.execute("x"); });
   // The carriage return is the second one.
   CHECK(std::string(malformed.what()) == "the peer sent what is not JSON: `what??`");
   CHECK_THROWS_AS(client.execute("y"), qmp::Malformed);

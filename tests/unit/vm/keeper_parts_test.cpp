@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 using namespace qlaunch;
+using test::Folder;
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
@@ -28,16 +29,6 @@ constexpr int exited(int code) {
 constexpr int killed_by(int signal) {
   return signal;
 }
-
-struct Folder {
-  Folder() {
-    char name[] = "/tmp/qlaunch-unit.XXXXXX";
-    REQUIRE(mkdtemp(name) != nullptr);
-    path = name;
-  }
-  ~Folder() { fs::remove_all(path); }
-  std::string path;
-};
 
 }  // namespace
 

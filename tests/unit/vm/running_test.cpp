@@ -2,6 +2,7 @@
 //
 // The parts that commands on a running VM are made of, without a VM.
 #include "core/error.hpp"
+#include "folder.hpp"
 #include "host/socket.hpp"
 #include "host/spawn.hpp"
 #include "vm/file_watch.hpp"
@@ -23,19 +24,10 @@
 #include <unistd.h>
 
 using namespace qlaunch;
+using test::Folder;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct Folder {
-  Folder() {
-    char name[] = "/tmp/qlaunch-unit.XXXXXX";
-    REQUIRE(mkdtemp(name) != nullptr);
-    path = name;
-  }
-  ~Folder() { fs::remove_all(path); }
-  std::string path;
-};
 
 void append(const std::string& path, const std::string& text) {
   std::ofstream(path, std::ios::app | std::ios::binary) << text;
