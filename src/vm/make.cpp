@@ -4,13 +4,12 @@
 #include "core/error.hpp"
 #include "core/quote.hpp"
 #include "core/text.hpp"
-#include "core/units.hpp"
-#include "host/doctor.hpp"
 #include "host/files.hpp"
 #include "host/paths.hpp"
 #include "host/process.hpp"
-#include "host/spawn.hpp"
 #include "image/hello_image.hpp"
+#include "image/image_locks.hpp"
+#include "image/qemu_img.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -18,7 +17,6 @@
 #include <string_view>
 #include <system_error>
 
-#include <fcntl.h>
 #include <unistd.h>
 
 namespace qlaunch {
@@ -54,9 +52,7 @@ void remove_half_made(const std::string& path) {
 /// crash leaves no half-made disk behind. link() refuses to replace a file that appeared meanwhile.
 void make_by_qemu_img(const std::string& path, const HostFacts& facts,
                       std::vector<std::string> words, bool replace, Undo& undo) {
-  if (facts.qemu_img.empty())
-    throw Error("`qemu-img` is not installed, and disk " + in_backticks(path) + " has to be made")
-        .help(install_command("qemu-img"));
+  const QemuImg qemu_img(facts.qemu_img);
   const auto folder = std::filesystem::path(path).parent_path().string();
   make_folders(folder);
   remove_half_made(path);
@@ -64,19 +60,7 @@ void make_by_qemu_img(const std::string& path, const HostFacts& facts,
   Undo half;
   half.remove_later(half_made);
   std::replace(words.begin(), words.end(), std::string("{}"), half_made);
-  words.insert(words.begin(), facts.qemu_img);
-  SpawnOptions options;
-  options.argv = std::move(words);
-  // Nobody would clean up after it.
-  options.die_with_parent = true;
-  const auto result =
-      run_and_capture(std::move(options), std::chrono::minutes(10), std::size_t{1} << 20);
-  if (!result.ok()) {
-    Error error("cannot make " + in_backticks(path) + ": " +
-                std::string(trim(result.err.empty() ? describe_exit(result.status) : result.err)));
-    error.help("free space there: " + format_size_rounded(free_space(folder)));
-    throw error;
-  }
+  qemu_img.run(std::move(words), "cannot make " + in_backticks(path), folder);
   if (replace) std::filesystem::remove(path);
   if (link(half_made.c_str(), path.c_str()) != 0) {
     // Some filesystems have no hard links.
@@ -106,18 +90,6 @@ void make_nvram(const MakeNvram& nvram, const HostFacts& facts, Undo& undo) {
       false, undo);
 }
 
-/// Another VM may have started on a disk that this launch made and now takes back. QEMU marks those
-/// it uses by locks on single bytes from 100 on.
-bool in_use(const std::string& path) {
-  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  struct flock probe {};
-  probe.l_type = F_WRLCK;
-  probe.l_whence = SEEK_SET;
-  probe.l_start = 100;
-  probe.l_len = 200;
-  return file && fcntl(file.get(), F_OFD_GETLK, &probe) == 0 && probe.l_type != F_UNLCK;
-}
-
 void write_hello_image(const WriteHelloImage& image, Undo& undo) {
   if (!missing(image.path)) return;
   make_folders(std::filesystem::path(image.path).parent_path().string());
@@ -133,7 +105,8 @@ void write_hello_image(const WriteHelloImage& image, Undo& undo) {
 Undo::~Undo() {
   for (; !paths_.empty(); paths_.pop_back()) {
     try {
-      if (!in_use(paths_.back())) remove_tree(paths_.back());
+      // Another VM may have started on a disk that this launch made and now takes back.
+      if (image_use(paths_.back()) == ImageUse::none) remove_tree(paths_.back());
     } catch (const Error&) {  // NOLINT(bugprone-empty-catch)
       // It runs while a failure is on its way to the user, and that one is the news.
     }
