@@ -5,6 +5,7 @@
 #include "cli/viewer.hpp"
 #include "core/packages.hpp"
 #include "core/quote.hpp"
+#include "host/paths.hpp"
 #include "host/spawn.hpp"
 #include "vm/catalog.hpp"
 #include "vm/journal.hpp"
@@ -25,11 +26,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 bool has_desktop() {
-  for (const auto* name : {"WAYLAND_DISPLAY", "DISPLAY"}) {
-    const char* value = std::getenv(name);
-    if (value != nullptr && *value != '\0') return true;
-  }
-  return false;
+  return !environment_value("WAYLAND_DISPLAY").empty() || !environment_value("DISPLAY").empty();
 }
 
 void print_addresses(const Plan& plan, bool json, const Terminal& terminal) {

@@ -5,6 +5,7 @@
 #include "host/doctor_parts.hpp"
 #include "host/facts.hpp"
 #include "host/files.hpp"
+#include "host/memory.hpp"
 #include "host/spawn.hpp"
 
 #include <cerrno>
@@ -68,13 +69,7 @@ void examine_device(const std::string& topic, const std::string& device, const s
 }
 
 void examine_memory(Findings& findings) {
-  const auto text = try_read_file("/proc/meminfo").value_or("");
-  std::uint64_t available = 0;
-  for (const auto& line : split(text, '\n')) {
-    if (!line.starts_with("MemAvailable:")) continue;
-    const auto value = trim(std::string_view(line).substr(13));
-    available = parse_unsigned(value.substr(0, value.find(' '))).value_or(0) * kib;
-  }
+  const auto available = available_memory().value_or(0);
   const bool little = available < 2 * gib;
   findings.push_back(
       {"memory", little ? Level::warning : Level::ok,

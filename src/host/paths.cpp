@@ -22,12 +22,6 @@ namespace qlaunch {
 
 namespace {
 
-/// Empty where it is unset.
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? std::string() : std::string(value);
-}
-
 /// Absolute, without "." and ".." and without a slash at its end. Follows no symlink.
 std::string absolute(const std::string& path) {
   std::string result = std::filesystem::absolute(path).lexically_normal().string();
@@ -37,7 +31,7 @@ std::string absolute(const std::string& path) {
 
 /// An XDG variable; a relative path in one is to be ignored, as its specification says.
 std::string xdg(const char* name, const std::string& below_home) {
-  const std::string value = variable(name);
+  const std::string value = environment_value(name);
   if (!value.empty() && value.front() == '/') return absolute(value);
   const std::string home = home_folder();
   return home.empty() ? std::string() : home + below_home;
@@ -102,7 +96,7 @@ bool ours(const std::string& path) {
 
 std::string runtime_root() {
   // After `su` it may still be the other user's; after a logout it may be gone.
-  const std::string value = variable("XDG_RUNTIME_DIR");
+  const std::string value = environment_value("XDG_RUNTIME_DIR");
   if (!value.empty() && value.front() == '/' && ours(value)) return absolute(value) + "/qlaunch";
   std::string folder = folder_in_tmp();
   check_private(folder, Holds::sockets);
@@ -135,14 +129,19 @@ Holds held_in(const std::string& folder) {
     return folder == root || is_below(folder, root);
   };
   if (is_in(folder_in_tmp())) return Holds::sockets;
-  const std::string home = variable("QLAUNCH_HOME");
-  const std::string runtime = variable("XDG_RUNTIME_DIR");
+  const std::string home = environment_value("QLAUNCH_HOME");
+  const std::string runtime = environment_value("XDG_RUNTIME_DIR");
   if (!home.empty()) return is_in(absolute(home + "/run")) ? Holds::sockets : Holds::lasting;
   const bool below = !runtime.empty() && is_in(absolute(runtime + "/qlaunch"));
   return below ? Holds::sockets : Holds::lasting;
 }
 
 }  // namespace
+
+std::string environment_value(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
 
 std::uint64_t stable_hash(std::string_view text) {
   std::uint64_t hash = 0xcbf29ce484222325;
@@ -154,7 +153,7 @@ std::uint64_t stable_hash(std::string_view text) {
 }
 
 StateRoots state_roots() {
-  if (const std::string home = variable("QLAUNCH_HOME"); !home.empty()) {
+  if (const std::string home = environment_value("QLAUNCH_HOME"); !home.empty()) {
     const std::string base = absolute(home);
     const std::string prefix = base == "/" ? "" : base;
     return {prefix + "/run", prefix + "/data", prefix + "/state", prefix + "/cache"};
@@ -203,7 +202,7 @@ void make_folders(const std::string& path) {
 }
 
 std::string home_folder() {
-  if (const std::string home = variable("HOME"); !home.empty() && home.front() == '/') {
+  if (const std::string home = environment_value("HOME"); !home.empty() && home.front() == '/') {
     return absolute(home);
   }
   const auto account = account_of(::geteuid());

@@ -35,6 +35,9 @@ void make_private_folder(const std::string& path);
 /// mkdir -p with the default mode, for folders that hold nothing private.
 void make_folders(const std::string& path);
 
+/// Of this process; empty where the variable is unset.
+std::string environment_value(const char* name);
+
 /// `$HOME`, else what the password database says; empty where neither tells.
 std::string home_folder();
 

@@ -24,11 +24,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
 std::string first_executable(const std::vector<std::string>& candidates) {
   const auto found = std::find_if(candidates.begin(), candidates.end(), is_executable);
   return found == candidates.end() ? std::string() : *found;
@@ -137,8 +132,8 @@ std::string require_program(const std::string& name, std::string_view what,
 std::string find_installed(const std::string& name) {
   if (std::string found = find_program(name); !found.empty()) return found;
   return first_executable({"/run/current-system/sw/bin/" + name,
-                           "/etc/profiles/per-user/" + variable("USER") + "/bin/" + name,
-                           variable("HOME") + "/.nix-profile/bin/" + name});
+                           "/etc/profiles/per-user/" + environment_value("USER") + "/bin/" + name,
+                           environment_value("HOME") + "/.nix-profile/bin/" + name});
 }
 
 std::vector<std::string> prefixes_of(const std::string& binary) {

@@ -13,6 +13,7 @@
 #include "vm/journal.hpp"
 #include "vm/launch_lock.hpp"
 #include "vm/make.hpp"
+#include "vm/neighbours.hpp"
 #include "vm/ports.hpp"
 #include "vm/record.hpp"
 #include "vm/start.hpp"
@@ -181,6 +182,7 @@ Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
     return {std::move(*status.live), true, std::move(changes)};
   }
   for (const auto& warning : prepared.warnings) progress.warning(warning);
+  for (const auto& warning : crowding(prepared.profile, plan)) progress.warning(warning);
   check_images(plan);
   check_ports(plan);
   check_disks(plan);

@@ -8,6 +8,8 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,6 +22,19 @@ namespace {
 
 constexpr auto tiny =
     "name = \"tiny\"\n[machine]\nmemory = \"64 MiB\"\n[[disk]]\nimage = \"builtin:hello\"\n";
+
+/// Of the host's, as text: free a moment ago.
+std::string free_port() {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  REQUIRE(bind(fd, reinterpret_cast<const sockaddr*>(&address), size) == 0);
+  REQUIRE(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+  close(fd);
+  return std::to_string(ntohs(address.sin_port));
+}
 
 void expect_nothing_left(const Home& home, const std::string& vm) {
   CHECK(home.processes().empty());
@@ -87,6 +102,31 @@ TEST_CASE("a port that is taken names who has it") {
   CHECK(contains(up.err, "second.toml:7:12"));
   CHECK(contains(up.err, "auto:22"));
   CHECK_FALSE(std::filesystem::exists(home.path() + "/data/second"));
+}
+
+TEST_CASE("two machines with one MAC address on one network are warned of") {
+  Home home;
+  const auto port = free_port();
+  const auto profile = [&](const std::string& end) {
+    return std::string(tiny) + "[[network]]\nmode = \"socket\"\nmac = \"52:54:00:11:22:33\"\n" +
+           end + " = \"127.0.0.1:" + port + "\"\n";
+  };
+  home.write("first.toml", profile("listen"));
+  home.write("second.toml", profile("connect"));
+  const auto first = home.run({"up", "first.toml", "--name", "first"});
+  REQUIRE(first.code == 0);
+  CHECK_FALSE(contains(first.err, "MAC address"));
+  const auto second = home.run({"up", "second.toml", "--name", "second"});
+  CHECK(second.code == 0);
+  CHECK(
+      contains(second.err, "VM `first`, which runs, has the same MAC address, 52:54:00:11:22:33"));
+  CHECK(contains(second.err, "second.toml:8:7"));
+  // Nobody is in the way of one that does not run, and a user network has one guest only.
+  REQUIRE(home.run({"kill", "first", "second"}).code == 0);
+  CHECK_FALSE(contains(home.run({"up", "second.toml", "--name", "second", "--set",
+                                 "network.net0.mode=user", "--set", "network.net0.connect="})
+                           .err,
+                       "MAC address"));
 }
 
 TEST_CASE("a guest that is not ready in time keeps running, and that is said") {
