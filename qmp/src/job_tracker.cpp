@@ -97,6 +97,7 @@ void JobTracker::look(const json& job) {
   if (status == "concluded") {
     concluded_ = verdict_ = true;
     error_ = string_or(job, "error", "");
+    if (!options_.dismiss) done_ = true;
   }
   if (!options_.progress || cancel_wanted_) return;
   try {

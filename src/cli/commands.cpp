@@ -25,6 +25,7 @@
 #include "cli/schema.hpp"
 #include "cli/screenshot.hpp"
 #include "cli/shutdown.hpp"
+#include "cli/snapshot.hpp"
 #include "cli/status.hpp"
 #include "cli/up.hpp"
 #include "cli/view.hpp"
@@ -91,6 +92,8 @@ const std::vector<CliCommand>& commands() {
                                                   "ports of a running VM: list, add, remove"),
       entry<MediaOptions, add_media, media>("media", {}, change, "ACTION VM",
                                             "CDs of a running VM: list, insert, eject"),
+      entry<SnapshotOptions, add_snapshot, snapshot>(
+          "snapshot", {}, change, "ACTION VM", "the state of a VM: create, list, revert, delete"),
       entry<QmpOptions, add_qmp, qmp_command>("qmp", {}, change, "VM [COMMAND]",
                                               "speak QMP with a VM's QEMU"),
       entry<InitOptions, add_init, init>("init", {}, prepare, "[NAME]",

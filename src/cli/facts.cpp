@@ -132,6 +132,8 @@ std::string uptime_text(double seconds) {
 }
 
 std::string state_text(const VmStatus& status) {
+  if (status.operation && status.state == VmState::busy)
+    return printable(operation_text(*status.operation));
   std::string text(state_name(status.state));
   if (status.state == VmState::paused && !status.qemu_state.empty() &&
       status.qemu_state != "paused")

@@ -58,8 +58,29 @@ void Progress::show_waiting(const std::string& text) {
   } while (!changed_.wait_for(lock, tick, [&] { return stop_; }));
 }
 
+void Progress::doing(const std::string& text) {
+  if (!terminal_.shows_progress()) return;
+  const std::lock_guard lock(mutex_);
+  const auto now = std::chrono::steady_clock::now();
+  if (!doing_since_) doing_since_ = now;
+  if (now - *doing_since_ < worth_showing) return;
+  auto line = decode_utf8_lossy("  " + printable(text));
+  const auto room = static_cast<std::size_t>(terminal_.message_width()) - 1;
+  if (line.size() > room) line.resize(room);
+  terminal_.say(std::string(erase_line) + encode_utf8(line));
+  line_open_ = true;
+}
+
 void Progress::done() {
-  if (!ticker_.joinable()) return;
+  if (!ticker_.joinable()) {
+    const std::lock_guard lock(mutex_);
+    if (doing_since_ && line_open_) {
+      terminal_.say(erase_line);
+      line_open_ = false;
+    }
+    doing_since_.reset();
+    return;
+  }
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;

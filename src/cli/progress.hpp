@@ -5,8 +5,10 @@
 
 #include "cli/terminal.hpp"
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -26,6 +28,9 @@ class Progress {
   /// "waiting for TEXT (12s)", kept up to date until done() is called. Shown only where it takes
   /// long enough to be read.
   void waiting(std::string text);
+  /// A line for what is being done, replaced by the next; where it takes long enough to be read.
+  /// May be called from any thread, until done() is.
+  void doing(const std::string& text);
   void done();
 
  private:
@@ -37,6 +42,7 @@ class Progress {
   std::thread ticker_;
   bool stop_ = false;
   bool line_open_ = false;
+  std::optional<std::chrono::steady_clock::time_point> doing_since_;
 };
 
 }  // namespace qlaunch

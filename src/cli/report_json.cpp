@@ -45,6 +45,14 @@ Json end_json(const EndOfRun& end) {
           {"said", or_null(end.said)}};
 }
 
+Json operation_json(const std::optional<Operation>& operation) {
+  if (!operation) return {};
+  return {{"what", operation_text({operation->what, {}, {}, {}})},
+          {"since", operation->since},
+          {"percent", operation->percent ? Json(*operation->percent) : Json()},
+          {"pid", operation->orphaned ? Json() : Json(operation->process.pid)}};
+}
+
 /// What `list` and `status` both say.
 Json summary(const VmFacts& facts) {
   const auto& status = facts.status;
@@ -57,6 +65,7 @@ Json summary(const VmFacts& facts) {
   const auto* plan = facts.plan();
   out["cpus"] = plan != nullptr ? Json(plan->cpus) : Json();
   out["memory"] = plan != nullptr ? Json(plan->memory) : Json();
+  out["operation"] = operation_json(status.operation);
   out["forwards"] = forwards_of(facts.forwards());
   out["ssh_port"] = facts.ssh() != nullptr ? Json(facts.ssh()->host_port) : Json();
   out["profile"] = facts.record ? or_null(facts.record->profile) : Json();

@@ -108,7 +108,7 @@ class Starts {
     try {
       const auto request = requests_[index]();
       auto launched = launch(request, progress_of(request), InterruptGuard::interrupted);
-      bool ready = launched.was_running || !how_.wait;
+      bool ready = launched.was_running || !how_.wait || said_it_already(launched);
       {
         const std::lock_guard lock(mutex_);
         result_.vms[index] = launched;
@@ -130,9 +130,14 @@ class Starts {
     }
   }
 
+  /// What a guest says while it boots, one that goes on from a snapshot does not say again.
+  static bool said_it_already(const Launched& launched) {
+    return launched.resumed && launched.live.plan.ready.when.kind == ReadyWhen::Kind::serial;
+  }
+
   LaunchProgress progress_of(const LaunchRequest& request) {
     // Several at once: whose step it is has to be said.
-    auto path = request.profile;
+    auto path = request.profile.empty() ? request.name : request.profile;
     auto prefix = several() ? path.substr(path.find_last_of("/:") + 1) + ": " : std::string();
     LaunchProgress progress;
     progress.step = [this, prefix](const std::string& text) { progress_.step(prefix + text); };

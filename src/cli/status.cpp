@@ -80,11 +80,18 @@ std::string end_text(const EndOfRun& end) {
   return end.time + ": " + end.text + (end.said.empty() ? "" : "\n" + end.said);
 }
 
+std::string operation_line(const Operation& operation) {
+  return operation_text(operation) + " (since " + operation.since +
+         (operation.orphaned ? ", by QEMU: its command was killed)"
+                             : ", pid " + std::to_string(operation.process.pid) + ")");
+}
+
 std::string status_text(const VmFacts& facts, std::optional<int> width) {
   const auto& status = facts.status;
   const auto* plan = facts.plan();
   const bool runs = facts.runs();
   Facts out{{"name", facts.name()}, {"state", state_text(status)}};
+  if (status.operation) out.emplace_back("operation", operation_line(*status.operation));
   for (const auto& problem : status.problems) out.emplace_back("problem", problem);
   if (facts.end) out.emplace_back("last end", end_text(*facts.end));
   if (runs) {

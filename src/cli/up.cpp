@@ -8,6 +8,7 @@
 #include "cli/start_vms.hpp"
 #include "core/quote.hpp"
 #include "host/files.hpp"
+#include "vm/catalog.hpp"
 
 #include <filesystem>
 
@@ -15,6 +16,13 @@ namespace qlaunch {
 namespace {
 
 LaunchRequest request_of(const UpOptions& options, const std::string& word) {
+  if (!options.from.empty()) {
+    LaunchRequest from;
+    from.name = find_vm(word);
+    from.from = options.from;
+    from.discard = options.discard;
+    return from;
+  }
   auto request = request_for(word);
   request.settings = options.settings;
   request.adopt = options.adopt;
@@ -48,6 +56,14 @@ void check_options(const UpOptions& options) {
   exclude(options.console && options.foreground, "`--console` and `--foreground`");
   exclude(options.console && options.timeout, "`--console` and `--timeout`");
   exclude(options.ephemeral && options.adopt, "`--ephemeral` and `--adopt`");
+  const bool from = !options.from.empty();
+  exclude(from && options.ephemeral, "`--from` and `--ephemeral`");
+  exclude(from && options.adopt, "`--from` and `--adopt`");
+  exclude(from && !options.name.empty(), "`--from` and `--name`");
+  exclude(from && !options.settings.empty(), "`--from` and `--set`");
+  exclude(from && !options.cdrom.empty(), "`--from` and `--cdrom`");
+  exclude(from && options.console, "`--from` and `--console`");
+  if (options.discard && !from) throw UsageError("`--discard` is for a start with `--from`");
 }
 
 }  // namespace
@@ -62,6 +78,9 @@ void add_up(CLI::App& app, UpOptions& options) {
            "a VM of its own that starts from the profile's disks and leaves nothing behind");
   add_text(app, options.cdrom, "--cdrom", "ISO",
            "boot this CD image first, this once; a reset boots as the profile says");
+  add_text(app, options.from, "--from", "TAG",
+           "go on from this snapshot of the VM, with the plan that is kept with it");
+  add_flag(app, options.discard, "--discard", "with --from: do not keep the disks as they are now");
   add_flag(app, options.no_wait, "--no-wait", "return when the VM runs, ready or not");
   add_timeout(app, options.timeout,
               "how long the guest may take; default: `[ready] timeout` of the profile");

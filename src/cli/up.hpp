@@ -17,6 +17,8 @@ struct UpOptions {
   std::vector<std::string> settings;
   std::string name;
   std::string cdrom;
+  std::string from;
+  bool discard = false;
   std::optional<Duration> timeout;
   bool adopt = false;
   bool ephemeral = false;

@@ -16,6 +16,7 @@
 #include "vm/neighbours.hpp"
 #include "vm/ports.hpp"
 #include "vm/record.hpp"
+#include "vm/snapshots.hpp"
 #include "vm/start.hpp"
 #include "vm/steps.hpp"
 
@@ -139,6 +140,7 @@ Prepared hold(const LaunchRequest& request, std::optional<LaunchLock>& lock) {
 
 Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
                 const std::function<bool()>& interrupted) {
+  if (!request.from.empty()) return launch_from_snapshot(request, progress, interrupted);
   const auto check_interrupt = [&] {
     if (interrupted()) throw Error("interrupted: the launch was undone");
   };
@@ -181,6 +183,7 @@ Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
     }
     return {std::move(*status.live), true, std::move(changes)};
   }
+  settle_before_start(plan.name);
   for (const auto& warning : prepared.warnings) progress.warning(warning);
   for (const auto& warning : crowding(prepared.profile, plan)) progress.warning(warning);
   check_images(plan);

@@ -183,6 +183,8 @@ std::string_view state_name(VmState state) {
       return "paused";
     case VmState::unresponsive:
       return "unresponsive";
+    case VmState::busy:
+      return "busy";
   }
   return "unknown";
 }
@@ -241,17 +243,39 @@ void look_around(VmStatus& status, bool ask) {
     status.problems.push_back("the guest panicked at " + panic + "; it does nothing any more");
 }
 
+/// Whose command holds the socket is not asked: it would not answer, and what it does is known.
+void look_for_operation(VmStatus& status, bool& askable) {
+  status.operation = operation_under_way(status.name);
+  if (!status.operation) return;
+  if (status.operation->orphaned && !status.live) status.operation.reset();
+  if (!status.operation || status.operation->orphaned || !status.live) return;
+  status.state = VmState::busy;
+  askable = false;
+}
+
+/// A QEMU that answers is not at what a killed command began.
+void settle_operation(VmStatus& status) {
+  if (!status.operation || !status.operation->orphaned) return;
+  if (status.state == VmState::unresponsive) {
+    status.state = VmState::busy;
+  } else {
+    status.operation.reset();
+  }
+}
+
 }  // namespace
 
 VmStatus look(const std::string& name, bool ask) {
   bool askable = false;
   auto status = look_whether_it_runs(name, askable);
+  if (ask) look_for_operation(status, askable);
   if (!status.live) return status;
   StateQuestions questions;
   // QEMU thinks about its answer while this process reads files.
   if (ask && askable) questions.ask(status);
   look_around(status, ask);
   questions.finish();
+  settle_operation(status);
   return status;
 }
 
@@ -265,6 +289,7 @@ std::vector<std::optional<VmStatus>> look_all(
     try {
       bool askable = false;
       all[index] = look_whether_it_runs(names[index], askable);
+      look_for_operation(*all[index], askable);
       if (askable) questions.ask(*all[index]);
     } catch (const Error& error) {
       problem(names[index], error);
@@ -281,6 +306,7 @@ std::vector<std::optional<VmStatus>> look_all(
   questions.finish();
   for (std::size_t index = 0; index < names.size(); ++index) {
     if (left_out[index]) all[index].reset();
+    if (all[index]) settle_operation(*all[index]);
   }
   return all;
 }
@@ -327,8 +353,10 @@ CommandSocket::CommandSocket(const LiveRecord& live, Duration timeout)
   // QEMU serves one client per socket: without the lock a second command would hear nothing.
   if (!state_->lock.lock(deadline)) {
     const auto holder = state_->lock.holder();
+    const auto operation = operation_under_way(live.name);
     TimeoutError error(
-        "the QMP socket of VM " + in_backticks(live.name) + " is busy" +
+        (operation ? "VM " + in_backticks(live.name) + " is busy, " + operation_text(*operation)
+                   : "the QMP socket of VM " + in_backticks(live.name) + " is busy") +
         (holder ? ": held by " + process_name(*holder) + " (pid " + std::to_string(*holder) + ")"
                 : ""));
     error.help("try again when the other command is done");

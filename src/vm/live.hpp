@@ -7,6 +7,7 @@
 #include "host/process.hpp"
 #include "plan/plan.hpp"
 #include "qmp/sync.hpp"
+#include "vm/operation.hpp"
 #include "vm/record.hpp"
 
 #include <functional>
@@ -53,7 +54,8 @@ void forget_run(const std::string& name);
 /// Why its sockets cannot be reached, in words, where they are gone; else empty.
 std::string unreachable(const LiveRecord& live);
 
-enum class VmState { stopped, starting, running, paused, unresponsive };
+/// Busy: a command works on it that takes long, and QEMU answers nobody else.
+enum class VmState { stopped, starting, running, paused, unresponsive, busy };
 std::string_view state_name(VmState state);
 
 struct VmStatus {
@@ -62,12 +64,13 @@ struct VmStatus {
   std::string qemu_state;  // QMP's own word: "running", "paused", "io-error", "guest-panicked" …
   std::optional<LiveRecord> live;
   bool keeper_alive = false;
-  std::vector<std::string> problems;  // in words: what no longer works
-  double uptime = 0;                  // seconds
-  std::uint64_t resident = 0;         // bytes of QEMU's memory on the host
-  std::string accelerator;            // "kvm", "tcg"
-  bool needs_restart = false;         // the profile changed since the start
-  std::optional<Record> record;       // of a run that was asked
+  std::vector<std::string> problems;   // in words: what no longer works
+  double uptime = 0;                   // seconds
+  std::uint64_t resident = 0;          // bytes of QEMU's memory on the host
+  std::string accelerator;             // "kvm", "tcg"
+  bool needs_restart = false;          // the profile changed since the start
+  std::optional<Record> record;        // of a run that was asked
+  std::optional<Operation> operation;  // that is under way
 };
 
 /// One VM's facts. A run without a keeper gets a new one, a dead one is tidied away. `ask` also

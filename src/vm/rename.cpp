@@ -12,6 +12,7 @@
 #include "vm/journal.hpp"
 #include "vm/launch_lock.hpp"
 #include "vm/live.hpp"
+#include "vm/move_paths.hpp"
 #include "vm/record.hpp"
 
 #include <cerrno>
@@ -30,10 +31,6 @@ namespace qlaunch {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool is_below(const std::string& path, const std::string& folder) {
-  return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
-}
 
 /// Takes back what was done, last first, unless it is told that all is well.
 class Steps {
@@ -123,32 +120,6 @@ void check_profile_paths(const Record& record, const std::string& folder) {
   }
 }
 
-/// What begins with a folder of the old name begins with that of the new one.
-void move_paths(nlohmann::json& json,
-                const std::vector<std::pair<std::string, std::string>>& folders) {
-  if (json.is_string()) {
-    const auto& text = json.get_ref<const std::string&>();
-    for (const auto& [from, to] : folders) {
-      if (text != from && !is_below(text, from)) continue;
-      json = to + text.substr(from.size());
-      return;
-    }
-  }
-  if (!json.is_structured()) return;
-  for (auto& each : json) move_paths(each, folders);
-}
-
-std::string moved_plan(const Record& record, const std::string& to, const VmPaths& from_paths,
-                       const VmPaths& to_paths) {
-  auto json = nlohmann::json::parse(record.plan, nullptr, false);
-  if (!json.is_object()) return record.plan;
-  move_paths(json, {{from_paths.data, to_paths.data},
-                    {from_paths.state, to_paths.state},
-                    {from_paths.runtime, to_paths.runtime}});
-  json["name"] = to;
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
 void check_new_name(const std::string& from, const std::string& to) {
   if (const auto problem = check_vm_name(to)) {
     UsageError error(in_backticks(to) + " cannot be the name of a VM: " + problem->message);
@@ -204,7 +175,7 @@ class Renaming {
     link_others(others, steps);
     auto renamed = record;
     renamed.name = to_;
-    renamed.plan = moved_plan(record, to_, old_, new_);
+    renamed.plan = moved_plan(record.plan, to_, old_, new_);
     write_record(renamed);
     steps.keep();
     // Where it was there is only the lock now, which both names had.

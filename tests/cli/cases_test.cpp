@@ -29,10 +29,13 @@ TEST_CASE("cli: check") {
 TEST_CASE("cli: a VM from start to end") {
   test::run_case("life");
 }
+TEST_CASE("cli: snapshots of a VM") {
+  test::run_case("snapshot");
+}
 
 TEST_CASE("cli: every .case file has a test") {
-  const std::vector<std::string> known{"check",  "init",     "life", "manuals",
-                                       "no_vms", "overview", "words"};
+  const std::vector<std::string> known{"check",  "init",     "life",     "manuals",
+                                       "no_vms", "overview", "snapshot", "words"};
   std::vector<std::string> there;
   for (const auto& entry : std::filesystem::directory_iterator(test::case_folder())) {
     if (entry.path().extension() == ".case") there.push_back(entry.path().stem().string());

@@ -32,6 +32,9 @@ struct JobOptions {
   std::chrono::milliseconds interval{200};
   /// A mirror that is ready is completed, a job that is pending is finalized.
   bool complete = true;
+  /// Without, a job that has ended stays in `query-jobs`: whoever comes after a caller that was
+  /// killed can still learn how it went.
+  bool dismiss = true;
   /// How long a cancelled job may take to end.
   std::chrono::milliseconds cancel_patience{10000};
 };

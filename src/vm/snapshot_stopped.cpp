@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+// Snapshots of a VM that does not run, and whose name is held: on all its disks or on none.
+#include "core/error.hpp"
+#include "core/quote.hpp"
+#include "core/units.hpp"
+#include "host/files.hpp"
+#include "image/internal_snapshots.hpp"
+#include "vm/disks_in_use.hpp"
+#include "vm/snapshot_parts.hpp"
+#include "vm/snapshot_plan.hpp"
+#include "vm/snapshot_steps.hpp"
+#include "vm/snapshot_tag.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+namespace qlaunch {
+namespace {
+
+bool has(const std::string& path, const std::string& tag) {
+  return find_snapshot(read_internal_snapshots(path), tag) != nullptr;
+}
+
+void undo_making(const std::string& name, const SnapshotNote& note) {
+  for (const auto& member : note.members) {
+    if (file_fact(member.path).kind != FileFact::Kind::file) continue;
+    if (has(member.path, note.tag)) delete_internal_snapshot(member.path, note.tag);
+    // Nobody else knows that a command was cut off in it.
+    if (member.name != "state") free_leaks(member.path);
+  }
+  tidy_state_image(name);
+  remove_tree(tpm_copy_path(name, note.tag));
+}
+
+void take_up_disks(const std::string& name, const SnapshotNote& note, bool cut_off) {
+  bool first = true;
+  for (const auto& member : note.members) {
+    // It holds memory, which a VM that does not run has none of.
+    if (member.name == "state") continue;
+    if (cut_off) free_leaks(member.path);
+    take_up_internal_snapshot(member.path, note.tag);
+    if (std::exchange(first, false)) at_step(SnapshotStep::apply_first_disk);
+  }
+  restore_tpm(name, note);
+  at_step(SnapshotStep::apply_all_disks);
+  set_current_tag(name, note.tag);
+}
+
+}  // namespace
+
+SnapshotNote keep_stopped(const std::string& name, const Plan& plan, SnapshotNote note,
+                          Undertaking& undertaking) {
+  if (const auto blockers = find_blockers(plan); !blockers.empty())
+    throw blocked(name, blockers, true);
+  for (const auto& disk : written_disks(plan)) {
+    if (file_fact(disk.path).kind != FileFact::Kind::file)
+      throw StateError("disk " + in_backticks(disk.name) + " of VM " + in_backticks(name) +
+                       " is not there: " + in_backticks(disk.path));
+    note.members.push_back(member_of(disk));
+    require_space(disk.path, mib);
+  }
+  if (note.members.empty())
+    throw StateError("VM " + in_backticks(name) + " has no disk that is written to")
+        .help("while it runs, a snapshot keeps its memory");
+  check_disks(plan);
+  const auto tpm = tpm_folder(plan);
+  note.tpm = !tpm.empty() && file_fact(tpm).kind == FileFact::Kind::folder;
+  const auto work = new_work(SnapshotWork::Kind::make, note);
+  write_work(name, work);
+  at_step(SnapshotStep::keep_begun);
+  try {
+    bool first = true;
+    for (const auto& member : note.members) {
+      make_internal_snapshot(member.path, note.tag);
+      if (std::exchange(first, false)) at_step(SnapshotStep::keep_first_disk);
+      if (undertaking.interrupted()) throw Error("interrupted: the snapshot was undone");
+    }
+    if (note.tpm) copy_tpm(name, note, tpm);
+    at_step(SnapshotStep::keep_all_disks);
+    auto done = finish_making(name, work);
+    at_step(SnapshotStep::keep_recorded);
+    remove_work(name);
+    return done;
+  } catch (...) {
+    undo_making(name, note);
+    remove_note(name, note.tag);
+    if (current_tag(name) == note.tag) set_current_tag(name, note.parent);
+    remove_work(name);
+    throw;
+  }
+}
+
+void take_up_stopped(const std::string& name, const SnapshotNote& note, Undertaking& undertaking) {
+  undertaking.now("going back to snapshot " + in_backticks(note.tag));
+  for (const auto& member : note.members) {
+    if (member.name != "state") require_space(member.path, mib);
+  }
+  write_work(name, new_work(SnapshotWork::Kind::take_up, note));
+  at_step(SnapshotStep::apply_begun);
+  take_up_disks(name, note, false);
+  remove_work(name);
+}
+
+std::string keep_before_revert(const std::string& name, const Plan& plan,
+                               Undertaking& undertaking) {
+  const auto disks = written_disks(plan);
+  const auto list = read_snapshots(name, plan);
+  if (tpm_folder(plan).empty()) {
+    for (const auto& entry : list.entries) {
+      const bool same = entry.health == SnapshotHealth::whole &&
+                        std::all_of(disks.begin(), disks.end(), [&](const auto& disk) {
+                          return unchanged_since(disk.path, entry.note.tag);
+                        });
+      if (same) return {};
+    }
+  }
+  const auto tag = before_revert_tag(std::chrono::system_clock::now());
+  undertaking.now("saving snapshot " + in_backticks(tag));
+  keep_stopped(name, plan, begin_note(name, plan, tag, "kept by a revert"), undertaking);
+  return tag;
+}
+
+void settle_stopped(const std::string& name) {
+  const auto work = read_work(name);
+  if (!work) return;
+  const auto& note = work->note;
+  switch (work->kind) {
+    case SnapshotWork::Kind::make:
+      if (all_have_it(note)) {
+        for (const auto& member : note.members) free_leaks(member.path);
+        finish_making(name, *work);
+      } else {
+        undo_making(name, note);
+      }
+      break;
+    case SnapshotWork::Kind::take_up:
+      take_up_disks(name, note, true);
+      tidy_state_image(name);
+      break;
+    case SnapshotWork::Kind::remove:
+      for (const auto& member : note.members) {
+        if (file_fact(member.path).kind != FileFact::Kind::file) continue;
+        if (has(member.path, note.tag)) delete_internal_snapshot(member.path, note.tag);
+        free_leaks(member.path);
+      }
+      tidy_state_image(name);
+      forget_snapshot(name, note.tag);
+      break;
+  }
+  remove_work(name);
+}
+
+void settle_before_start(const std::string& name) {
+  const auto work = read_work(name);
+  if (!work) return;
+  if (alive(work->process) && !(work->process == new_work({}, {}).process)) {
+    const auto operation = operation_under_way(name);
+    throw StateError("VM " + in_backticks(name) + " cannot start now: " +
+                     (operation ? operation_text(*operation) : "another command is at its disks") +
+                     " (pid " + std::to_string(work->process.pid) + ")")
+        .help("try again when that is done");
+  }
+  settle_stopped(name);
+}
+
+}  // namespace qlaunch
