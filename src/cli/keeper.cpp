@@ -5,6 +5,7 @@
 #include "core/quote.hpp"
 #include "core/text.hpp"
 #include "vm/keeper.hpp"
+#include "vm/snapshot_steps.hpp"
 #include "vm/steps.hpp"
 
 #include <limits>
@@ -27,11 +28,16 @@ void add_keeper(CLI::App& app, KeeperOptions& options) {
   add_text(app, options.report, "--report", "FD", "descriptor that learns how it goes");
   add_text(app, options.lock, "--lock", "FD", "the lock under which it takes over");
   add_flag(app, options.steps, "--steps", "print the names of all steps, for tests");
+  add_flag(app, options.snapshot_steps, "--snapshot-steps", "the same of snapshots");
 }
 
 int keeper(const KeeperOptions& options, Terminal& terminal) {
   if (options.steps) {
     for (const auto name : step_names()) terminal.print(std::string(name) + '\n');
+    return 0;
+  }
+  if (options.snapshot_steps) {
+    for (const auto name : snapshot_step_names()) terminal.print(std::string(name) + '\n');
     return 0;
   }
   if (options.name.empty())

@@ -12,6 +12,7 @@ struct KeeperOptions {
   std::string name;
   std::string report, lock;
   bool steps = false;
+  bool snapshot_steps = false;
 };
 
 void add_keeper(CLI::App& app, KeeperOptions& options);

@@ -90,6 +90,14 @@ std::vector<WrittenNode> written_nodes(const nlohmann::json& blocks, const Plan&
     if (node.name.empty()) node.name = node.node;
     out.push_back(std::move(node));
   }
+  // In the order of the profile; QEMU has one of its own.
+  const auto place = [&](const WrittenNode& node) {
+    return std::find_if(disks.begin(), disks.end(),
+                        [&](const auto& disk) { return disk.node == node.node; }) -
+           disks.begin();
+  };
+  std::stable_sort(out.begin(), out.end(),
+                   [&](const auto& left, const auto& right) { return place(left) < place(right); });
   return out;
 }
 

@@ -183,10 +183,8 @@ void LiveSnapshots::load(const std::string& tag, const std::string& job) {
       {{"job-id", job}, {"tag", tag}, {"vmstate", state_node}, {"devices", devices}}, options);
 }
 
-void LiveSnapshots::remove(const std::string& tag, std::vector<std::string> nodes) {
+void LiveSnapshots::remove(const std::string& tag, const std::vector<std::string>& nodes) {
   auto& client = socket_.client();
-  std::erase_if(nodes, [&](const auto& node) { return !has_node(client, node); });
-  if (nodes.empty()) return;
   qmp::JobOptions options;
   options.start = long_patience(live_.plan.memory);
   client.run_job("snapshot-delete",

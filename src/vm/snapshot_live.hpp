@@ -45,8 +45,8 @@ class LiveSnapshots {
   void save_disks(const std::string& tag);
   /// The job stays for forget_jobs(), so that others can learn how it went.
   void load(const std::string& tag, const std::string& job);
-  /// From those of these nodes that have it.
-  void remove(const std::string& tag, std::vector<std::string> nodes);
+  /// From these nodes, which have it.
+  void remove(const std::string& tag, const std::vector<std::string>& nodes);
 
   /// The guest goes on, or stands still.
   void go_on();

@@ -50,6 +50,8 @@ void require_space(const std::string& path, std::uint64_t bytes);
 
 /// Memory and disks, or the disks alone; noted, and current.
 SnapshotNote save_running(LiveSnapshots& vm, SnapshotNote note, Undertaking& work);
+/// From every file that has it, by whoever may touch that now.
+void remove_running(LiveSnapshots& vm, const SnapshotNote& note);
 /// Finishes or undoes what was cut off.
 void settle_running(LiveSnapshots& vm);
 /// Loads it in the QEMU that there is.
@@ -60,6 +62,7 @@ void load_running(LiveSnapshots& vm, const SnapshotNote& note, Undertaking& work
 SnapshotNote keep_stopped(const std::string& name, const Plan& plan, SnapshotNote note,
                           Undertaking& work);
 void take_up_stopped(const std::string& name, const SnapshotNote& note, Undertaking& work);
+void remove_stopped(const SnapshotNote& note);
 void settle_stopped(const std::string& name);
 /// What a revert would lose: the tag it is kept as; empty where nothing would be lost.
 std::string keep_before_revert(const std::string& name, const Plan& plan, Undertaking& work);

@@ -72,18 +72,9 @@ class Frozen {
   bool done_ = false;
 };
 
-std::vector<std::string> nodes_of(const SnapshotNote& note) {
-  std::vector<std::string> nodes;
-  for (const auto& member : note.members) {
-    if (find_snapshot(read_internal_snapshots(member.path), note.tag) != nullptr)
-      nodes.push_back(member.node);
-  }
-  return nodes;
-}
-
 /// What a save that failed has left; the guest goes on as it did before.
 void undo_save(LiveSnapshots& vm, const SnapshotNote& note, bool ran) {
-  vm.remove(note.tag, nodes_of(note));
+  remove_running(vm, note);
   vm.forget_jobs();
   // A full disk may have stopped the guest: what the save has taken is given back first.
   if (note.kind == SnapshotKind::live && vm.detach_state_image()) tidy_state_image(vm.live().name);
@@ -107,6 +98,24 @@ void save_disks(LiveSnapshots& vm, SnapshotWork& work, Undertaking& undertaking)
 }
 
 }  // namespace
+
+void remove_running(LiveSnapshots& vm, const SnapshotNote& note) {
+  std::vector<std::string> nodes;
+  for (const auto& member : note.members) {
+    if (find_snapshot(read_internal_snapshots(member.path), note.tag) == nullptr) continue;
+    const bool state = member.name == "state";
+    const bool written = std::any_of(vm.nodes().begin(), vm.nodes().end(),
+                                     [&](const auto& node) { return node.node == member.node; });
+    if (!state && !written) {
+      // Of a machine that it is not any more.
+      delete_internal_snapshot(member.path, note.tag);
+      continue;
+    }
+    if (state) vm.attach_state_image();
+    nodes.push_back(member.node);
+  }
+  if (!nodes.empty()) vm.remove(note.tag, nodes);
+}
 
 SnapshotNote save_running(LiveSnapshots& vm, SnapshotNote note, Undertaking& undertaking) {
   const auto& live = vm.live();
@@ -245,7 +254,7 @@ void settle_running(LiveSnapshots& vm) {
       settle_load(vm, *work);
       return;
     case SnapshotWork::Kind::remove:
-      vm.remove(note.tag, nodes_of(note));
+      remove_running(vm, note);
       forget_snapshot(name, note.tag);
       remove_work(name);
       return;

@@ -101,6 +101,15 @@ void take_up_stopped(const std::string& name, const SnapshotNote& note, Undertak
   remove_work(name);
 }
 
+void remove_stopped(const SnapshotNote& note) {
+  bool first = true;
+  for (const auto& member : note.members) {
+    if (!has(member.path, note.tag)) continue;
+    delete_internal_snapshot(member.path, note.tag);
+    if (std::exchange(first, false)) at_step(SnapshotStep::delete_first_disk);
+  }
+}
+
 std::string keep_before_revert(const std::string& name, const Plan& plan,
                                Undertaking& undertaking) {
   const auto disks = written_disks(plan);
@@ -138,10 +147,9 @@ void settle_stopped(const std::string& name) {
       tidy_state_image(name);
       break;
     case SnapshotWork::Kind::remove:
+      remove_stopped(note);
       for (const auto& member : note.members) {
-        if (file_fact(member.path).kind != FileFact::Kind::file) continue;
-        if (has(member.path, note.tag)) delete_internal_snapshot(member.path, note.tag);
-        free_leaks(member.path);
+        if (file_fact(member.path).kind == FileFact::Kind::file) free_leaks(member.path);
       }
       tidy_state_image(name);
       forget_snapshot(name, note.tag);

@@ -21,7 +21,7 @@ std::string path_of(const std::string& name) {
   return vm_paths(state_roots(), name).data + "/snapshot-work.json";
 }
 
-constexpr auto patience = std::chrono::seconds(10);
+constexpr auto patience = std::chrono::seconds(5);
 
 }  // namespace
 

@@ -228,24 +228,11 @@ SnapshotEntry delete_snapshot(const std::string& name, const std::string& tag,
   write_work(name, work);
   at_step(SnapshotStep::delete_begun);
   try {
-    bool first = true;
-    std::vector<std::string> nodes;
-    for (const auto& member : entry.note.members) {
-      if (find_snapshot(read_internal_snapshots(member.path), tag) == nullptr) continue;
-      const auto& written = held.runs() ? held.vm().nodes() : std::vector<WrittenNode>{};
-      const bool in_qemu =
-          held.runs() && (member.name == "state" ||
-                          std::any_of(written.begin(), written.end(),
-                                      [&](const auto& node) { return node.node == member.node; }));
-      if (in_qemu) {
-        if (member.name == "state") held.vm().attach_state_image();
-        nodes.push_back(member.node);
-        continue;
-      }
-      delete_internal_snapshot(member.path, tag);
-      if (std::exchange(first, false)) at_step(SnapshotStep::delete_first_disk);
+    if (held.runs()) {
+      remove_running(held.vm(), entry.note);
+    } else {
+      remove_stopped(entry.note);
     }
-    if (held.runs()) held.vm().remove(tag, nodes);
     at_step(SnapshotStep::delete_all_disks);
   } catch (const qmp::Gone&) {
     held.ended();
