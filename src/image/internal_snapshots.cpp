@@ -43,7 +43,7 @@ class Bytes {
 };
 
 /// As much as there is.
-Bytes read_at(int fd, std::uint64_t offset, std::size_t length) {
+Bytes bytes_at(int fd, std::uint64_t offset, std::size_t length) {
   std::string bytes(length, '\0');
   std::size_t done = 0;
   while (done < length) {
@@ -80,14 +80,14 @@ Table parse(int fd, const Bytes& header) {
   if (count > most_snapshots) throw std::out_of_range("count");
   std::size_t total = 0;
   for (std::uint64_t index = 0; index < count; ++index) {
-    const auto entry = read_at(fd, at, entry_size);
+    const auto entry = bytes_at(fd, at, entry_size);
     const auto id_size = entry.number(12, 2);
     const auto name_size = entry.number(14, 2);
     const auto extra_size = entry.number(36, 4);
     const auto length = extra_size + id_size + name_size;
     total += static_cast<std::size_t>(length) + entry_size;
     if (extra_size > 1024 || total > largest_table) throw std::out_of_range("size");
-    const auto rest = read_at(fd, at + entry_size, static_cast<std::size_t>(length));
+    const auto rest = bytes_at(fd, at + entry_size, static_cast<std::size_t>(length));
     Entry out;
     out.l1 = {entry.number(0, 8), entry.number(8, 4)};
     auto& snapshot = out.snapshot;
@@ -109,7 +109,7 @@ std::optional<Table> read_table(const std::string& path) {
   const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file) return std::nullopt;
   for (int attempt = 0; attempt < patience; ++attempt) {
-    const auto before = read_at(file.get(), 0, header_size);
+    const auto before = bytes_at(file.get(), 0, header_size);
     if (before.size() < header_size || before.text(0, 4) != "QFI\xfb") return std::nullopt;
     std::optional<Table> table;
     try {
@@ -117,7 +117,7 @@ std::optional<Table> read_table(const std::string& path) {
     } catch (const std::out_of_range&) {  // NOLINT(bugprone-empty-catch)
       // Damaged, or replaced at this very moment.
     }
-    if (read_at(file.get(), 0, header_size) != before) continue;
+    if (bytes_at(file.get(), 0, header_size) != before) continue;
     if (table) return table;
     break;
   }
@@ -149,7 +149,7 @@ bool unchanged_since(const std::string& path, const std::string& tag) {
   const auto read_l1 = [&](const L1& l1) {
     std::vector<std::uint64_t> out;
     if (l1.entries * 8 > largest_l1) return out;
-    const auto bytes = read_at(file.get(), l1.offset, static_cast<std::size_t>(l1.entries * 8));
+    const auto bytes = bytes_at(file.get(), l1.offset, static_cast<std::size_t>(l1.entries * 8));
     // Bit 63 says that nobody else refers to the place, which two tables never agree on.
     for (std::size_t at = 0; at + 8 <= bytes.size(); at += 8)
       out.push_back(bytes.number(at, 8) & ~(std::uint64_t{1} << 63U));

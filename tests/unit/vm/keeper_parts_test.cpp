@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a keeper concludes from what it saw, and the lists and clocks it relies on.
+#include "folder.hpp"
 #include "host/spawn.hpp"
 #include "vm/end.hpp"
 #include "vm/foreground.hpp"
