@@ -27,6 +27,7 @@
 #include "cli/shutdown.hpp"
 #include "cli/snapshot.hpp"
 #include "cli/status.hpp"
+#include "cli/suspend.hpp"
 #include "cli/up.hpp"
 #include "cli/view.hpp"
 #include "cli/wait.hpp"
@@ -66,6 +67,8 @@ const std::vector<CliCommand>& commands() {
                                             "stop guests in mid-step; their memory stays"),
       entry<ResumeOptions, add_resume, resume>("resume", {"unpause"}, run, "VM...",
                                                "let paused guests go on"),
+      entry<SuspendOptions, add_suspend, suspend>("suspend", {}, run, "VM...",
+                                                  "save VMs to the disk; `up` goes on from there"),
       entry<KillOptions, add_kill, kill>("kill", {}, run, "VM...",
                                          "end VMs at once, without asking their guests"),
       entry<RunOptions, add_run, qlaunch::run>("run", {}, run, "PROFILE -- CMD...",

@@ -69,6 +69,11 @@ std::string words_of(const std::string& event, const Json& data) {
   if (event == "MONITOR_LOST") return text(data, "cause");
   if (event == "HELPER_EXITED")
     return text(data, "helper") + " has ended: " + text(data, "serves") + " no longer works";
+  if (event == "MIGRATION") return "saving or loading its state: " + text(data, "status");
+  if (event == "SUSPEND_FAILED") return "it could not be suspended: " + text(data, "cause");
+  if (event == "SUSPEND_CUT_OFF") return "the command that suspended it was killed";
+  if (event == "WAKE_CUT_OFF") return "the command that let it go on was killed";
+  if (event == "STATE_DISCARDED") return "its suspended state was discarded";
   if (event == "RUN_LOST") return "nobody saw how the last run ended";
   return {};
 }

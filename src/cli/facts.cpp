@@ -69,6 +69,7 @@ VmFacts with_records(VmStatus status, bool whole) {
   if (!facts.runs()) {
     facts.end = read_end(name);
     if (facts.record) facts.last_plan = recorded_plan(*facts.record);
+    if (facts.status.state == VmState::suspended) facts.suspended = read_suspended(name);
   }
   if (whole && facts.record) facts.profile = recorded_profile(*facts.record);
   return facts;

@@ -7,6 +7,7 @@
 #include "profile/profile.hpp"
 #include "vm/live.hpp"
 #include "vm/record.hpp"
+#include "vm/suspended.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -19,9 +20,10 @@ namespace qlaunch {
 struct VmFacts {
   VmStatus status;
   std::optional<Record> record;
-  std::optional<Plan> last_plan;   // of the last run; nothing while it runs
-  std::optional<EndOfRun> end;     // of the last run; nothing while it runs
-  std::optional<Profile> profile;  // as it was at the last start
+  std::optional<Plan> last_plan;       // of the last run; nothing while it runs
+  std::optional<EndOfRun> end;         // of the last run; nothing while it runs
+  std::optional<Suspended> suspended;  // where it is
+  std::optional<Profile> profile;      // as it was at the last start
 
   const std::string& name() const { return status.name; }
   bool runs() const { return status.live.has_value(); }

@@ -113,6 +113,9 @@ Json whole(const VmFacts& facts) {
   const auto& status = facts.status;
   const auto* plan = facts.plan();
   Json out = summary(facts);
+  out["suspended"] = facts.suspended
+                         ? Json{{"time", facts.suspended->time}, {"bytes", facts.suspended->bytes}}
+                         : Json();
   out["qemu_state"] = or_null(status.qemu_state);
   out["started"] = status.live ? or_null(status.live->started) : Json();
   out["resident"] = facts.runs() ? Json(status.resident) : Json();

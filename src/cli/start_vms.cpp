@@ -11,6 +11,7 @@
 #include "core/text.hpp"
 #include "vm/catalog.hpp"
 #include "vm/ephemeral.hpp"
+#include "vm/suspended.hpp"
 #include "vm/wait.hpp"
 
 #include <algorithm>
@@ -59,10 +60,26 @@ std::string already_text(const Launched& launched) {
   return text;
 }
 
+std::string resumed_text(const Launched& launched) {
+  const auto& name = launched.live.name;
+  std::string text = name + " goes on from " + launched.resumed_from + '\n';
+  if (launched.changes.empty()) return text;
+  return text + "its profile has changed since then, which takes effect at the next start:\n" +
+         changes_text(launched.changes, "    ");
+}
+
+std::optional<Record> suspended_record(const std::string& word) {
+  const auto vms = known_vms();
+  if (std::find(vms.begin(), vms.end(), word) == vms.end() || !is_suspended(word))
+    return std::nullopt;
+  return read_record(word);
+}
+
 std::string report_text(const Launched& launched) {
   if (launched.was_running) return already_text(launched);
   const auto facts = started_facts(launched.live);
-  if (facts.runs()) return reach_text(facts);
+  const auto before = launched.resumed_from.empty() ? std::string() : resumed_text(launched);
+  if (facts.runs()) return before + reach_text(facts);
   // A guest that powers off at once has been ready all the same.
   return facts.name() + " was ready and has ended" + (facts.end ? ": " + facts.end->text : "") +
          '\n';
@@ -234,6 +251,12 @@ Started start_vms(const std::vector<std::function<LaunchRequest()>>& requests, c
 
 LaunchRequest request_for(const std::string& word) {
   LaunchRequest request;
+  if (const auto record = suspended_record(word)) {
+    // It goes on as it was, also where its profile is gone.
+    request.profile = record->profile;
+    request.name = word;
+    return request;
+  }
   request.profile = find_profile(word);
   // The name of a known VM of this profile, which may call itself differently.
   const auto vms = known_vms();

@@ -93,7 +93,12 @@ std::string status_text(const VmFacts& facts, std::optional<int> width) {
   Facts out{{"name", facts.name()}, {"state", state_text(status)}};
   if (status.operation) out.emplace_back("operation", operation_line(*status.operation));
   for (const auto& problem : status.problems) out.emplace_back("problem", problem);
-  if (facts.end) out.emplace_back("last end", end_text(*facts.end));
+  if (facts.suspended)
+    out.emplace_back("suspended", "at " + facts.suspended->time + ", " +
+                                      format_size_rounded(facts.suspended->bytes) +
+                                      " on the disk; `qlaunch up " + shell_quote(facts.name()) +
+                                      "` goes on from there");
+  if (facts.end && !facts.suspended) out.emplace_back("last end", end_text(*facts.end));
   if (runs) {
     out.emplace_back("uptime", uptime_text(status.uptime));
     out.emplace_back("pid", std::to_string(status.live->qemu.pid));

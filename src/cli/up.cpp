@@ -27,6 +27,7 @@ LaunchRequest request_of(const UpOptions& options, const std::string& word) {
   request.settings = options.settings;
   request.adopt = options.adopt;
   request.ephemeral = options.ephemeral;
+  request.discard_state = options.discard_state;
   // That VM's disks, and a name of its own.
   if (options.ephemeral) request.of = std::exchange(request.name, {});
   if (!options.name.empty()) request.name = options.name;
@@ -81,6 +82,8 @@ void add_up(CLI::App& app, UpOptions& options) {
   add_text(app, options.from, "--from", "TAG",
            "go on from this snapshot of the VM, with the plan that is kept with it");
   add_flag(app, options.discard, "--discard", "with --from: do not keep the disks as they are now");
+  add_flag(app, options.discard_state, "--discard-state",
+           "start a suspended VM anew; what it had in memory is lost");
   add_flag(app, options.no_wait, "--no-wait", "return when the VM runs, ready or not");
   add_timeout(app, options.timeout,
               "how long the guest may take; default: `[ready] timeout` of the profile");

@@ -22,6 +22,7 @@ struct UpOptions {
   std::optional<Duration> timeout;
   bool adopt = false;
   bool ephemeral = false;
+  bool discard_state = false;
   bool no_wait = false;
   bool console = false;
   bool foreground = false;

@@ -73,7 +73,7 @@ Section shutdown_section() {
                .fallback = "\"shutdown\"",
                .example = "on_host = \"suspend\"",
                .choices = {{"shutdown", int(OnHostShutdown::shutdown), "it is shut down"},
-                           {"suspend", int(OnHostShutdown::suspend), "its state is saved", true}},
+                           {"suspend", int(OnHostShutdown::suspend), "its state is saved"}},
                .set = to(&Shutdown::on_host)},
           },
       .object = [](Profile& profile) -> void* { return &profile.shutdown; },

@@ -164,6 +164,10 @@ LiveRecord await_start(const Plan& plan, Reports& reports,
   return *live;
 }
 
+void abandon_run(const LiveRecord& live, Reports& reports) {
+  abandon(live, reports);
+}
+
 void abandon_start(const Plan& plan, Reports& reports) {
   const auto first = reports.next();
   if (!first) undo_start(plan, reports);

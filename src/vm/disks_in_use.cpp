@@ -6,6 +6,7 @@
 #include "image/image_locks.hpp"
 #include "vm/catalog.hpp"
 #include "vm/live.hpp"
+#include "vm/suspended.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -66,10 +67,24 @@ void require_free(const std::string& path, bool readonly, const std::string& nam
   throw error;
 }
 
+/// What a guest had in memory of a disk must still fit it when it goes on.
+void require_not_suspended(const std::string& path, const std::string& vm,
+                           const std::string& name) {
+  const auto owner = suspended_owner(path, vm);
+  if (owner.empty()) return;
+  StateError error("disk " + in_backticks(name) + ", " + in_backticks(path) +
+                   ", belongs to the suspended VM " + in_backticks(owner));
+  error.help("`qlaunch up " + shell_quote(owner) + "` lets it go on; shut it down then");
+  throw error;
+}
+
 }  // namespace
 
 void check_disks(const Plan& plan) {
-  for (const auto& disk : plan.disks) require_free(disk.path, disk.readonly, disk.name);
+  for (const auto& disk : plan.disks) {
+    require_free(disk.path, disk.readonly, disk.name);
+    if (!disk.readonly) require_not_suspended(disk.path, plan.name, disk.name);
+  }
   for (const auto& each : plan.preparations) {
     const auto* disk = std::get_if<MakeDisk>(&each.what);
     if (disk != nullptr && !disk->base.empty())

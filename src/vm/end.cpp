@@ -34,6 +34,12 @@ EndOfRun describe_end(const SeenEnd& seen, std::string time) {
   EndOfRun end;
   end.time = std::move(time);
   if (seen.status) end.exit = describe_exit(*seen.status);
+  if (seen.suspended) {
+    end.reason = "suspended";
+    end.text = "suspended: its state is on the disk";
+    if (!seen.asked.empty()) end.text += ", as " + seen.asked + " asked";
+    return end;
+  }
   const bool failed = seen.status && !well(*seen.status);
   if (failed || (!seen.status && seen.shutdown.empty())) end.said = seen.said;
   if (seen.killed && (!seen.status || WIFSIGNALED(*seen.status))) {

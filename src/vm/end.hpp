@@ -18,6 +18,7 @@ struct SeenEnd {
   bool powered_down = false;  // the power button was pressed
   std::string asked = {};     // the signal that asked the keeper to stop the guest
   bool killed = false;        // by the keeper, as QEMU did not answer
+  bool suspended = false;     // its state is on the disk
   std::string said = {};      // QEMU's last words on stderr
 };
 

@@ -86,9 +86,14 @@ class Stay {
       const auto timeout = live_.plan.shutdown.timeout;
       notifier_.stopping();
       notifier_.extend(timeout + quit_patience + tidy_time);
-      notifier_.status("asking the guest to power off");
-      say_("asking the guest of " + in_backticks(live_.name) + " to power off, for at most " +
-           format_duration(timeout) + "; Ctrl-C again ends it at once");
+      if (live_.plan.shutdown.on_host == OnHostShutdown::suspend) {
+        notifier_.status("suspending");
+        say_("suspending " + in_backticks(live_.name) + "; Ctrl-C again ends it at once");
+      } else {
+        notifier_.status("asking the guest to power off");
+        say_("asking the guest of " + in_backticks(live_.name) + " to power off, for at most " +
+             format_duration(timeout) + "; Ctrl-C again ends it at once");
+      }
       if (!send_signal(live_.keeper, signal)) replace_keeper();
     } else if (signal == SIGINT && now - *asked_at_ >= second_interrupt && !ended_) {
       ended_ = true;
@@ -113,8 +118,8 @@ class Stay {
 
 int foreground_exit_code(const EndOfRun& end) {
   if (end.reason == "host-shutdown-timeout") return static_cast<int>(ExitCode::timeout);
-  for (const auto* well :
-       {"guest-shutdown", "guest-reset", "host-shutdown", "host-qmp-quit", "host-ui", "exit"}) {
+  for (const auto* well : {"guest-shutdown", "guest-reset", "host-shutdown", "host-qmp-quit",
+                           "host-ui", "exit", "suspended"}) {
     if (end.reason == well) return 0;
   }
   return static_cast<int>(ExitCode::failed);

@@ -14,7 +14,10 @@
 #include "vm/record.hpp"
 #include "vm/report.hpp"
 #include "vm/sleep_watch.hpp"
+#include "vm/state_marker.hpp"
 #include "vm/steps.hpp"
+#include "vm/suspend.hpp"
+#include "vm/suspended.hpp"
 #include "vm/takeover.hpp"
 
 #include <algorithm>
@@ -128,6 +131,8 @@ class Keeper {
   /// From here on events are seen.
   void greeted() {
     at_step(Step::keeper_connected);
+    // Whoever loads its state, or was killed while it saved it and there was no keeper.
+    watch_state();
     if (!live_.unwatched || !live_.unwatched->until.empty()) return;
     live_.unwatched->until = timestamp();
     const auto state = monitor_.state();
@@ -150,13 +155,15 @@ class Keeper {
     std::vector<pollfd> waiting{{qemu_.get(), POLLIN, 0},
                                 {signals_.get(), POLLIN, 0},
                                 {monitor_.fd(), POLLIN, 0},
-                                {sleep_.fd(), POLLIN, 0}};
+                                {sleep_.fd(), POLLIN, 0},
+                                {suspender_.get(), POLLIN, 0}};
     const std::size_t first_helper = waiting.size();
     for (const auto& helper : helpers_) waiting.push_back({helper.get(), POLLIN, 0});
     if (poll(waiting.data(), waiting.size(), poll_timeout()) < 0 && errno != EINTR) return;
     if (waiting[1].revents != 0) take_signals();
     if (waiting[2].revents != 0) take_events();
     if (waiting[3].revents != 0) clock_stood_still(sleep_.look(), "the host slept");
+    if (waiting[4].revents != 0) suspender_ended();
     for (std::size_t index = 0; index < helpers_.size(); ++index) {
       if (waiting[index + first_helper].revents != 0) helper_ended(index);
     }
@@ -204,10 +211,55 @@ class Keeper {
       // A logout sends several signals at once; they are one request.
       if (!seen_.asked.empty()) continue;
       seen_.asked = name;
-      stop_by_ = Clock::now() + live_.plan.shutdown.timeout;
-      press_at_ = Clock::now();
-      at_step(Step::stop_asked);
+      if (live_.plan.shutdown.on_host == OnHostShutdown::suspend && suspend()) continue;
+      begin_shutdown();
     }
+  }
+
+  void begin_shutdown() {
+    stop_by_ = Clock::now() + live_.plan.shutdown.timeout;
+    press_at_ = Clock::now();
+    at_step(Step::stop_asked);
+  }
+
+  /// In a process of its own: the keeper has to hear what happens meanwhile. False where there is
+  /// none.
+  bool suspend() {
+    const pid_t child = fork();
+    if (child < 0) return false;
+    if (child == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      SuspendRequest request;
+      request.wait_for_keeper = false;
+      try {
+        suspend_vm(live_.name, request);
+      } catch (const std::exception& error) {
+        journal(live_.name, "SUSPEND_FAILED", dump({{"cause", error.what()}}));
+        _exit(1);
+      }
+      _exit(0);
+    }
+    own_suspender_ = child;
+    suspender_ = open_pidfd(identify_child(child));
+    return true;
+  }
+
+  /// Whoever saves or loads its state, so that a guest that stands still for it is not left so.
+  void watch_state() {
+    if (suspender_) return;
+    const auto who = who_marked(live_.plan.paths);
+    if (!who) return;
+    suspender_ = open_pidfd(*who);
+    if (!suspender_) monitor_.settle();
+  }
+
+  void suspender_ended() {
+    suspender_.reset();
+    const bool own = std::exchange(own_suspender_, 0) != 0;
+    if (who_marked(live_.plan.paths)) monitor_.settle();
+    take_events();
+    // What could not be saved is shut down after all.
+    if (own && !wait_exit(qemu_.get(), Clock::now() + same_end)) begin_shutdown();
   }
 
   void quit() {
@@ -236,6 +288,7 @@ class Keeper {
     if (event.name == "SHUTDOWN" && data.is_object()) seen_.shutdown = data.value("reason", "");
     if (event.name == "GUEST_PANICKED") seen_.panicked = true;
     if (event.name == "POWERDOWN") seen_.powered_down = true;
+    if (event.name == "STOP" || event.name == "MIGRATION") watch_state();
     if (event.name == "STOP" && !paused_at_) paused_at_ = read_clocks().boot;
     if (event.name == "RESUME" && paused_at_) {
       clock_stood_still(read_clocks().boot - *paused_at_, "it was paused");
@@ -298,6 +351,7 @@ class Keeper {
     int status = 0;
     if (waitpid(live_.qemu.pid, &status, 0) == live_.qemu.pid) seen_.status = status;
     seen_.said = last_lines(log_path(live_.plan.paths, "qemu"), 10);
+    seen_.suspended = suspended_by(live_.name, live_.qemu);
     return describe_end(seen_, timestamp());
   }
 
@@ -328,6 +382,8 @@ class Keeper {
   KeeperTask task_;
   UniqueFd qemu_, signals_;
   std::vector<UniqueFd> helpers_;
+  UniqueFd suspender_;
+  pid_t own_suspender_ = 0;
   KeeperMonitor monitor_;
   SeenEnd seen_;
   SleepWatch sleep_;

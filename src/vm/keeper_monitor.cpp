@@ -4,6 +4,7 @@
 #include "core/error.hpp"
 #include "host/socket.hpp"
 #include "vm/keeper.hpp"
+#include "vm/state_marker.hpp"
 
 #include <algorithm>
 #include <array>
@@ -112,6 +113,14 @@ bool KeeperMonitor::quit() {
     return true;
   } catch (const qmp::Error&) {
     return false;
+  }
+}
+
+void KeeperMonitor::settle() {
+  try {
+    if (client_) settle_state(live_, *client_);
+  } catch (const std::exception& error) {
+    lose(error.what());
   }
 }
 

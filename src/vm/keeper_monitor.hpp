@@ -38,6 +38,8 @@ class KeeperMonitor {
   bool press(Clock::time_point until);
   /// False where QEMU cannot be told.
   bool quit();
+  /// See settle_state().
+  void settle();
 
   /// Why there is no connection any more; empty where there is one, or never was.
   const std::string& lost() const { return lost_; }

@@ -19,6 +19,8 @@
 #include "vm/snapshots.hpp"
 #include "vm/start.hpp"
 #include "vm/steps.hpp"
+#include "vm/suspended.hpp"
+#include "vm/wake.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -144,6 +146,9 @@ Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
   const auto check_interrupt = [&] {
     if (interrupted()) throw Error("interrupted: the launch was undone");
   };
+  if (const auto name = suspended_vm(request); !name.empty()) {
+    if (auto launched = wake(name, request, progress, interrupted)) return std::move(*launched);
+  }
   std::optional<LaunchLock> lock;
   const auto prepared = hold(request, lock);
   at_step(Step::launch_locked);
@@ -184,6 +189,7 @@ Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
     return {std::move(*status.live), true, std::move(changes)};
   }
   settle_before_start(plan.name);
+  refuse_suspended(plan.name, "cannot be started from another profile");
   for (const auto& warning : prepared.warnings) progress.warning(warning);
   for (const auto& warning : crowding(prepared.profile, plan)) progress.warning(warning);
   check_images(plan);
@@ -191,6 +197,7 @@ Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
   check_disks(plan);
 
   clear_dead_run(plan.name, plan.paths);
+  clear_unfinished_suspend(plan.paths);
   at_step(Step::launch_cleared);
   make_folder(plan.paths.state, undo);
   make_folder(plan.paths.runtime, undo);

@@ -23,10 +23,11 @@ struct LaunchRequest {
   /// the VM `of`; empty: the profile's.
   bool ephemeral = false;
   std::string of;
-  bool paused = false;   // the guest waits for `cont`: StateError where it has no serial port
-  std::string cdrom;     // an absolute path: booted first, this once
-  std::string from;      // a snapshot of the VM `name`, which starts with its plan
-  bool discard = false;  // with `from`: does not keep the disks as they are
+  bool paused = false;         // the guest waits for `cont`: StateError where it has no serial port
+  std::string cdrom;           // an absolute path: booted first, this once
+  std::string from;            // a snapshot of the VM `name`, which starts with its plan
+  bool discard = false;        // with `from`: does not keep the disks as they are
+  bool discard_state = false;  // a suspended VM starts anew
 };
 
 /// Told as it happens, for progress on a terminal.
@@ -39,7 +40,8 @@ struct Launched {
   LiveRecord live;
   bool was_running = false;
   std::vector<ProfileChange> changes;  // was running, and the profile says something else now
-  bool resumed = false;  // the guest goes on where a snapshot was made: it does not boot
+  bool resumed = false;           // the guest goes on where a snapshot was made: it does not boot
+  std::string resumed_from = {};  // when the state was saved from which it goes on
 };
 
 /// Holds SIGINT and SIGTERM off only as `interrupted` asks: it is polled between steps and while

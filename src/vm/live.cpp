@@ -12,6 +12,7 @@
 #include "vm/journal.hpp"
 #include "vm/process_json.hpp"
 #include "vm/record.hpp"
+#include "vm/suspended.hpp"
 #include "vm/takeover.hpp"
 
 #include <algorithm>
@@ -185,6 +186,8 @@ std::string_view state_name(VmState state) {
       return "unresponsive";
     case VmState::busy:
       return "busy";
+    case VmState::suspended:
+      return "suspended";
   }
   return "unknown";
 }
@@ -217,6 +220,10 @@ VmStatus look_whether_it_runs(const std::string& name, bool& askable) {
   status.state = VmState::running;
   status.keeper_alive = keeper_alive;
   return status;
+}
+
+void note_suspended(VmStatus& status) {
+  if (!status.live && is_suspended(status.name)) status.state = VmState::suspended;
 }
 
 /// What can be had without QEMU.
@@ -269,13 +276,17 @@ VmStatus look(const std::string& name, bool ask) {
   bool askable = false;
   auto status = look_whether_it_runs(name, askable);
   if (ask) look_for_operation(status, askable);
-  if (!status.live) return status;
+  if (!status.live) {
+    note_suspended(status);
+    return status;
+  }
   StateQuestions questions;
   // QEMU thinks about its answer while this process reads files.
   if (ask && askable) questions.ask(status);
   look_around(status, ask);
   questions.finish();
   settle_operation(status);
+  note_suspended(status);
   return status;
 }
 
@@ -306,7 +317,9 @@ std::vector<std::optional<VmStatus>> look_all(
   questions.finish();
   for (std::size_t index = 0; index < names.size(); ++index) {
     if (left_out[index]) all[index].reset();
-    if (all[index]) settle_operation(*all[index]);
+    if (!all[index]) continue;
+    settle_operation(*all[index]);
+    note_suspended(*all[index]);
   }
   return all;
 }
@@ -318,6 +331,7 @@ LiveRecord require_running(const std::string& name) {
     return std::move(*live);
   }
   if (live && !alive(live->keeper)) tidy_dead_run(*live);
+  refuse_suspended(name, "does not run");
   StateError error("VM " + in_backticks(name) + " does not run");
   if (const auto end = read_end(name)) error.help("it ended at " + end->time + ": " + end->text);
   error.help("`qlaunch up " + shell_quote(name) + "` starts it");

@@ -55,7 +55,7 @@ void forget_run(const std::string& name);
 std::string unreachable(const LiveRecord& live);
 
 /// Busy: a command works on it that takes long, and QEMU answers nobody else.
-enum class VmState { stopped, starting, running, paused, unresponsive, busy };
+enum class VmState { stopped, starting, running, paused, unresponsive, busy, suspended };
 std::string_view state_name(VmState state);
 
 struct VmStatus {

@@ -10,6 +10,7 @@
 #include "vm/keeper.hpp"
 #include "vm/live.hpp"
 #include "vm/power_off.hpp"
+#include "vm/suspended.hpp"
 
 #include <array>
 
@@ -144,6 +145,8 @@ std::string resume_vm(const std::string& name) {
       error.help("`qlaunch kill " + quoted + "` ends the VM");
       throw error;
     }
+    // A suspend was cut off when the state was whole already: it is void once the guest goes on.
+    if (state == "postmigrate") forget_suspended(name);
     // `cont` would leave a guest that went to sleep asleep.
     client.execute(state == "suspended" ? "system_wakeup" : "cont");
     if (state_of(client) != "running")

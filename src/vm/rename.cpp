@@ -14,6 +14,7 @@
 #include "vm/live.hpp"
 #include "vm/move_paths.hpp"
 #include "vm/record.hpp"
+#include "vm/suspended.hpp"
 
 #include <cerrno>
 #include <cstdio>
@@ -130,6 +131,7 @@ void check_new_name(const std::string& from, const std::string& to) {
 }
 
 void check_stopped(const std::string& name) {
+  refuse_suspended(name, "cannot get another name");
   if (!look(name, false).live) return;
   throw StateError("VM " + in_backticks(name) + " runs: its sockets bear its name")
       .help("`qlaunch shutdown " + shell_quote(name) + "` stops it");

@@ -18,6 +18,7 @@
 #include "vm/snapshot_plan.hpp"
 #include "vm/snapshot_steps.hpp"
 #include "vm/start.hpp"
+#include "vm/suspended.hpp"
 
 #include <filesystem>
 
@@ -111,6 +112,7 @@ Launched launch_from_snapshot(const LaunchRequest& request, const LaunchProgress
         .help("`qlaunch snapshot revert " + shell_quote(name) + ' ' + shell_quote(request.from) +
               "` takes the snapshot up in a VM that runs");
   const LaunchLock held(name, vm_paths(state_roots(), name));
+  refuse_suspended(name, "cannot be started from a snapshot");
   settle_before_start(name);
   const auto last = last_plan(name);
   const auto list = read_snapshots(name, last);

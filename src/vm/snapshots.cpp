@@ -17,6 +17,7 @@
 #include "vm/snapshot_plan.hpp"
 #include "vm/snapshot_steps.hpp"
 #include "vm/snapshot_tag.hpp"
+#include "vm/suspended.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -63,6 +64,8 @@ class Held {
  private:
   void stop() {
     held_.emplace(name_, vm_paths(state_roots(), name_));
+    // What it has in memory fits its disks as they are now.
+    refuse_suspended(name_, "its disks have to stay as they are");
     settle_stopped(name_);
   }
 

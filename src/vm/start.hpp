@@ -20,6 +20,9 @@ Reports start_processes(const Plan& plan);
 LiveRecord await_start(const Plan& plan, Reports& reports,
                        const std::function<bool()>& interrupted);
 
+/// Ends a run that await_start() has returned, and waits until the keeper has tidied up.
+void abandon_run(const LiveRecord& live, Reports& reports);
+
 /// Ends what was started, at whatever point it is, and waits until the keeper has tidied up.
 void abandon_start(const Plan& plan, Reports& reports);
 

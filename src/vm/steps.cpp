@@ -8,13 +8,15 @@ namespace qlaunch {
 
 const std::vector<std::string_view>& step_names() {
   static const std::vector<std::string_view> names{
-      "launch-locked",    "launch-cleared",  "launch-prepared",  "launch-forked",
-      "launch-reported",  "launch-obeyed",   "launch-done",      "keeper-born",
-      "helper-started",   "helper-ready",    "qemu-started",     "run-recorded",
-      "run-reported",     "keeper-watching", "keeper-connected", "stop-asked",
-      "stop-pressed",     "stop-quit",       "qemu-ended",       "helpers-ended",
-      "end-recorded",     "runtime-removed", "run-forgotten",    "takeover-locked",
-      "takeover-recorded"};
+      "launch-locked",     "launch-cleared",  "launch-prepared",  "launch-forked",
+      "launch-reported",   "launch-obeyed",   "launch-done",      "keeper-born",
+      "helper-started",    "helper-ready",    "qemu-started",     "run-recorded",
+      "run-reported",      "keeper-watching", "keeper-connected", "stop-asked",
+      "stop-pressed",      "stop-quit",       "qemu-ended",       "helpers-ended",
+      "end-recorded",      "runtime-removed", "run-forgotten",    "takeover-locked",
+      "takeover-recorded", "suspend-marked",  "suspend-stopped",  "state-begun",
+      "state-written",     "suspend-kept",    "suspend-ended",    "wake-loaded",
+      "wake-marked",       "wake-running",    "wake-forgotten"};
   return names;
 }
 

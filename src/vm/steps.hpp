@@ -38,6 +38,18 @@ enum class Step {
   // A keeper that takes over, and the command that starts it.
   takeover_locked,
   takeover_recorded,
+  // A command (or a child of the keeper) that saves a state.
+  suspend_marked,   // the keeper knows what to do should this process be killed
+  suspend_stopped,  // the guest stands still
+  state_begun,
+  state_written,
+  suspend_kept,   // from here on it is suspended
+  suspend_ended,  // QEMU has ended
+  // A start that goes on from such a state.
+  wake_loaded,
+  wake_marked,  // from here on only the disks tell whether the guest went on
+  wake_running,
+  wake_forgotten,
 };
 
 /// In the order above.

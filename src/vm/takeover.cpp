@@ -13,6 +13,7 @@
 #include "vm/report.hpp"
 #include "vm/start_list.hpp"
 #include "vm/steps.hpp"
+#include "vm/suspended.hpp"
 
 #include <cerrno>
 #include <chrono>
@@ -140,6 +141,11 @@ void tidy_dead_run(const LiveRecord& dead, const std::string& how) {
     const bool rebooted = !left->qemu.boot_id.empty() && left->qemu.boot_id != boot_id();
     auto end = unseen_end(rebooted, timestamp());
     if (!how.empty()) end.text = how;
+    if (suspended_by(dead.name, left->qemu)) {
+      SeenEnd seen;
+      seen.suspended = true;
+      end = describe_end(seen, timestamp());
+    }
     try {
       write_end(dead.name, end);
     } catch (const Error&) {  // NOLINT(bugprone-empty-catch)

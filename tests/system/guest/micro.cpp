@@ -79,6 +79,12 @@ std::string rust_virtiofsd() {
   return result.folder;
 }
 
+std::string newer_qemu() {
+  static const Built result = build("fetch_qemu10.sh");
+  if (result.folder.empty()) skip(result.reason);
+  return result.folder;
+}
+
 bool skipped() {
   if (!folder().empty()) return false;
   skip(built().reason);

@@ -86,6 +86,16 @@ TEST_CASE("the reason of an end is what was seen, and no more") {
        "error",
        "QEMU ended with exit code 1",
        1},
+      {"suspended",
+       {.status = exited(0), .shutdown = "host-qmp-quit", .suspended = true},
+       "suspended",
+       "suspended: its state is on the disk",
+       0},
+      {"suspended and asked to stop",
+       {.status = killed_by(SIGKILL), .asked = "SIGTERM", .suspended = true},
+       "suspended",
+       "suspended: its state is on the disk, as SIGTERM asked",
+       0},
       {"quietly", {.status = exited(0)}, "exit", "QEMU ended by itself with exit code 0", 0},
       {"window",
        {.status = exited(0), .shutdown = "host-ui"},
@@ -176,6 +186,6 @@ TEST_CASE("a start list knows each process before it runs, and ends those and no
 
 TEST_CASE("each step has a name of its own") {
   const auto& names = step_names();
-  CHECK(names.size() == static_cast<std::size_t>(Step::takeover_recorded) + 1);
+  CHECK(names.size() == static_cast<std::size_t>(Step::wake_forgotten) + 1);
   CHECK(std::set<std::string_view>(names.begin(), names.end()).size() == names.size());
 }
