@@ -212,15 +212,14 @@ namespace {
 void settle_load(LiveSnapshots& vm, const SnapshotWork& work) {
   const auto& name = vm.live().name;
   const auto& note = work.note;
-  if (!work.qemu) {
-    // A new QEMU was started for it.
-    if (note.kind == SnapshotKind::live && vm.state() == "prelaunch") {
-      const SnapshotTelling nobody;
-      Undertaking undertaking(name, "loading snapshot " + in_backticks(note.tag), nobody);
-      return load_running(vm, note, undertaking);
-    }
-    if (note.kind == SnapshotKind::disks) set_current_tag(name, note.tag);
-  } else if (*work.qemu == vm.live().qemu) {
+  const bool same = work.qemu && *work.qemu == vm.live().qemu;
+  if (same && work.job.empty() && note.kind == SnapshotKind::live && vm.state() == "prelaunch") {
+    // This QEMU was started for it.
+    const SnapshotTelling nobody;
+    Undertaking undertaking(name, "loading snapshot " + in_backticks(note.tag), nobody);
+    return load_running(vm, note, undertaking);
+  }
+  if (same && !work.job.empty()) {
     const auto outcome = vm.outcome(work.job);
     if (outcome && outcome->empty()) set_current_tag(name, note.tag);
     const bool loaded = outcome ? outcome->empty() : current_tag(name) == note.tag;

@@ -80,6 +80,11 @@ LiveRecord start_from(const std::string& name, const SnapshotNote& note, Underta
   auto reports = start_processes(plan);
   auto live = await_start(plan, reports, interrupted);
   undo.keep();
+  if (note.kind == SnapshotKind::live) {
+    auto work = new_work(SnapshotWork::Kind::take_up, note);
+    work.qemu = live.qemu;
+    write_work(name, work);
+  }
   at_step(SnapshotStep::restart_started);
   try {
     record_plan(name, plan);

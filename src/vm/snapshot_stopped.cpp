@@ -4,8 +4,11 @@
 #include "core/quote.hpp"
 #include "core/units.hpp"
 #include "host/files.hpp"
+#include "host/paths.hpp"
 #include "image/internal_snapshots.hpp"
 #include "vm/disks_in_use.hpp"
+#include "vm/launch_lock.hpp"
+#include "vm/record.hpp"
 #include "vm/snapshot_parts.hpp"
 #include "vm/snapshot_plan.hpp"
 #include "vm/snapshot_steps.hpp"
@@ -13,6 +16,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <fstream>
 
 namespace qlaunch {
 namespace {
@@ -32,6 +36,21 @@ void undo_making(const std::string& name, const SnapshotNote& note) {
   remove_tree(tpm_copy_path(name, note.tag));
 }
 
+/// What a job of QEMU's came to, in the journal of its events.
+enum class JobStory { none, begun, ended };
+
+JobStory story_of(const std::string& name, const std::string& job) {
+  auto story = JobStory::none;
+  if (job.empty()) return story;
+  std::ifstream journal(vm_paths(state_roots(), name).state + "/events.jsonl");
+  for (std::string line; std::getline(journal, line);) {
+    if (line.find(job) == std::string::npos) continue;
+    story = JobStory::begun;
+    if (line.find("\"concluded\"") != std::string::npos) return JobStory::ended;
+  }
+  return story;
+}
+
 void take_up_disks(const std::string& name, const SnapshotNote& note, bool cut_off) {
   bool first = true;
   for (const auto& member : note.members) {
@@ -44,6 +63,20 @@ void take_up_disks(const std::string& name, const SnapshotNote& note, bool cut_o
   restore_tpm(name, note);
   at_step(SnapshotStep::apply_all_disks);
   set_current_tag(name, note.tag);
+}
+
+/// Finished only where no guest can have written to the disks since: what is there then is worth
+/// more than what somebody once began.
+void settle_take_up(const std::string& name, const SnapshotWork& work) {
+  const auto story = story_of(name, work.job);
+  const auto end = read_end(name);
+  const bool ran_since = !work.qemu && end && end->time > work.time;
+  if (work.qemu ? story == JobStory::begun : !ran_since) {
+    take_up_disks(name, work.note, true);
+  } else if (story == JobStory::ended) {
+    set_current_tag(name, work.note.tag);
+  }
+  tidy_state_image(name);
 }
 
 }  // namespace
@@ -143,8 +176,7 @@ void settle_stopped(const std::string& name) {
       }
       break;
     case SnapshotWork::Kind::take_up:
-      take_up_disks(name, note, true);
-      tidy_state_image(name);
+      settle_take_up(name, *work);
       break;
     case SnapshotWork::Kind::remove:
       remove_stopped(note);
@@ -168,6 +200,7 @@ void settle_before_start(const std::string& name) {
                      " (pid " + std::to_string(work->process.pid) + ")")
         .help("try again when that is done");
   }
+  clear_dead_run(name, vm_paths(state_roots(), name));
   settle_stopped(name);
 }
 

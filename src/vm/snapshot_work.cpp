@@ -5,6 +5,7 @@
 #include "core/quote.hpp"
 #include "host/files.hpp"
 #include "host/paths.hpp"
+#include "vm/journal.hpp"
 #include "vm/operation.hpp"
 #include "vm/process_json.hpp"
 
@@ -36,6 +37,7 @@ std::optional<SnapshotWork> read_work(const std::string& name) {
     work.process = process_from_json(json.at("process"));
     if (json.contains("qemu")) work.qemu = process_from_json(json.at("qemu"));
     work.job = json.at("job");
+    work.time = json.at("time");
     work.freezes = json.at("freezes");
     work.holds = json.at("holds");
     return work;
@@ -51,6 +53,7 @@ void write_work(const std::string& name, const SnapshotWork& work) {
                {"note", note_to_json(work.note, vm_paths(state_roots(), name))},
                {"process", process_to_json(work.process)},
                {"job", work.job},
+               {"time", timestamp()},
                {"freezes", work.freezes},
                {"holds", work.holds}};
   if (work.qemu) json["qemu"] = process_to_json(*work.qemu);

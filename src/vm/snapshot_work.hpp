@@ -15,12 +15,13 @@ namespace qlaunch {
 struct SnapshotWork {
   enum class Kind {
     make,     // undone, unless all disks have it
-    take_up,  // finished
+    take_up,  // finished where it had begun and no guest has written since; else forgotten
     remove,   // finished
   };
   Kind kind = Kind::make;
   SnapshotNote note;  // as it will be, or was
   ProcessId process;  // whose work it is
+  std::string time;   // when it was written down, UTC
   /// Where a QEMU does it: which one, and the job it does it in; empty: no job yet.
   std::optional<ProcessId> qemu;
   std::string job;

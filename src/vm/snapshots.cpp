@@ -32,11 +32,22 @@ constexpr auto end_patience = std::chrono::seconds(15);
 class Held {
  public:
   explicit Held(const std::string& name) : name_(name), lock_(name) {
-    if (auto status = look(name, false); status.live) {
-      vm_.emplace(*status.live);
-      settle_running(*vm_);
-    } else {
-      stop();
+    // It may start or end while this looks.
+    for (int attempt = 0;; ++attempt) {
+      try {
+        if (auto status = look(name, false); status.live) {
+          vm_.emplace(*status.live);
+          settle_running(*vm_);
+        } else {
+          stop();
+        }
+        return;
+      } catch (const StateError&) {
+        if (attempt == 2 || vm_ || !look(name, false).live) throw;
+      } catch (const qmp::Gone&) {
+        if (attempt == 2) throw;
+        vm_.reset();
+      }
     }
   }
 
@@ -63,9 +74,13 @@ class Held {
 
  private:
   void stop() {
-    held_.emplace(name_, vm_paths(state_roots(), name_));
+    const auto paths = vm_paths(state_roots(), name_);
+    held_.reset();
+    held_.emplace(name_, paths);
     // What it has in memory fits its disks as they are now.
     refuse_suspended(name_, "its disks have to stay as they are");
+    // Whoever was starting it may have been killed while QEMU was on its way.
+    clear_dead_run(name_, paths);
     settle_stopped(name_);
   }
 
@@ -205,13 +220,14 @@ Reverted revert_snapshot(const std::string& name, const RevertRequest& request,
     return done;
   }
   done.restarted = true;
-  write_work(name, new_work(SnapshotWork::Kind::take_up, note));
+  auto work = new_work(SnapshotWork::Kind::take_up, note);
+  work.qemu = held.vm().live().qemu;
+  write_work(name, work);
   at_step(SnapshotStep::restart_begun);
   held.end();
   at_step(SnapshotStep::restart_ended);
   if (note.kind == SnapshotKind::disks) {
     take_up_stopped(name, note, undertaking);
-    write_work(name, new_work(SnapshotWork::Kind::take_up, note));
     at_step(SnapshotStep::restart_applied);
   }
   start_from(name, note, undertaking, {}, telling.interrupted);

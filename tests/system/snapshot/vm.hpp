@@ -41,6 +41,7 @@ class Vm {
 
   /// A block of 64 KiB of `data` or `more`, full of this letter, flushed.
   void write(const std::string& disk, int block, char letter) const;
+  void write(const std::string& disk, int block, char letter, bool runs) const;
   /// A letter for each of the 16 blocks, '.' for zeroes, '?' for a mixture.
   std::string content(const std::string& disk) const;
 
