@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "cli/args.hpp"
 #include "cli/check.hpp"
+#include "cli/clone.hpp"
 #include "cli/command.hpp"
 #include "cli/console.hpp"
 #include "cli/diff.hpp"
+#include "cli/disk.hpp"
 #include "cli/doctor.hpp"
 #include "cli/edit.hpp"
 #include "cli/events.hpp"
@@ -18,6 +20,7 @@
 #include "cli/qmp.hpp"
 #include "cli/reboot.hpp"
 #include "cli/reload.hpp"
+#include "cli/remove.hpp"
 #include "cli/rename.hpp"
 #include "cli/reset.hpp"
 #include "cli/resume.hpp"
@@ -53,6 +56,7 @@ const std::vector<CliCommand>& commands() {
   constexpr std::string_view run = "Run";
   constexpr std::string_view look = "Look";
   constexpr std::string_view change = "Change while it runs";
+  constexpr std::string_view disks = "Disks";
   constexpr std::string_view prepare = "Profiles and host";
   static const std::vector<CliCommand> all{
       entry<UpOptions, add_up, up>("up", {"start"}, run, "PROFILE...",
@@ -77,6 +81,10 @@ const std::vector<CliCommand>& commands() {
                                                "shut a VM down and start it with its profile"),
       entry<RenameOptions, add_rename, rename_command>("rename", {"mv"}, run, "VM NEW",
                                                        "give a stopped VM another name"),
+      entry<CloneOptions, add_clone, clone_command>(
+          "clone", {}, run, "VM NEW", "make a VM from another, with its disks as they are now"),
+      entry<RemoveOptions, add_remove, remove_command>("remove", {"rm", "delete"}, run, "VM...",
+                                                       "remove stopped VMs with their disks"),
       entry<ListOptions, add_list, list>("list", {"ls", "ps"}, look, "", "all VMs, running or not"),
       entry<StatusOptions, add_status, status>("status", {"info"}, look, "[VM]",
                                                "everything known about a VM"),
@@ -99,6 +107,8 @@ const std::vector<CliCommand>& commands() {
           "snapshot", {}, change, "ACTION VM", "the state of a VM: create, list, revert, delete"),
       entry<QmpOptions, add_qmp, qmp_command>("qmp", {}, change, "VM [COMMAND]",
                                               "speak QMP with a VM's QEMU"),
+      entry<DiskOptions, add_disk, disk>("disk", {}, disks, "ACTION DISK",
+                                         "disk files: create, info, resize, check"),
       entry<InitOptions, add_init, init>("init", {}, prepare, "[NAME]",
                                          "write a commented profile to start from"),
       entry<CheckOptions, add_check, check>("check", {"validate"}, prepare, "PROFILE...",
@@ -144,7 +154,7 @@ std::vector<std::string> command_words() {
 std::string_view advice_for(std::string_view word) {
   static constexpr std::array<std::pair<std::string_view, std::string_view>, 9> advice{{
       {"destroy",
-       "`qlaunch kill` ends a VM at once, `qlaunch shutdown` asks its guest to power off"},
+       "`qlaunch kill` ends a VM at once and keeps it, `qlaunch remove` deletes a stopped one"},
       {"create", "`qlaunch init NAME` writes a profile, `qlaunch up NAME` makes a VM of it"},
       {"launch", "`qlaunch up PROFILE` starts a VM"},
       {"ssh", "`qlaunch status VM` shows the port that is forwarded to the guest's ssh"},

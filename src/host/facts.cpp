@@ -39,15 +39,6 @@ std::string user_name() {
   return account ? account->name : std::string();
 }
 
-std::string machine_id() {
-  for (const char* file : {"/etc/machine-id", "/var/lib/dbus/machine-id"}) {
-    if (const auto text = try_read_file(file)) {
-      if (const auto id = trim(*text); !id.empty()) return std::string(id);
-    }
-  }
-  return {};
-}
-
 std::int64_t usable_cpus() {
   // Those this process may run on: in a container or under taskset that is fewer than there are.
   cpu_set_t set;
@@ -89,6 +80,15 @@ std::vector<std::string> ssh_public_keys(const std::string& home) {
 }
 
 }  // namespace
+
+std::string machine_id() {
+  for (const char* file : {"/etc/machine-id", "/var/lib/dbus/machine-id"}) {
+    if (const auto text = try_read_file(file)) {
+      if (const auto id = trim(*text); !id.empty()) return std::string(id);
+    }
+  }
+  return {};
+}
 
 HostFacts::CpuVendor cpu_vendor() {
 #if defined(__x86_64__) || defined(__i386__)

@@ -72,6 +72,8 @@ std::string find_qemu_img(const std::string& qemu_binary);
 std::string find_bridge_helper(const std::string& qemu_binary);
 
 bool kvm_nested();
+/// Of /etc/machine-id; empty where there is none.
+std::string machine_id();
 HostFacts::CpuVendor cpu_vendor();
 
 }  // namespace qlaunch

@@ -106,6 +106,21 @@ std::vector<ImageHolder> image_holders(const std::string& path) {
   return holders;
 }
 
+std::size_t times_open(pid_t pid, const std::string& path) {
+  struct stat image {};
+  if (stat(path.c_str(), &image) != 0) return 0;
+  std::size_t count = 0;
+  std::error_code ignored;
+  const auto folder = "/proc/" + std::to_string(pid) + "/fd";
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    struct stat file {};
+    if (stat(entry.path().c_str(), &file) == 0 && file.st_ino == image.st_ino &&
+        file.st_dev == image.st_dev)
+      ++count;
+  }
+  return count;
+}
+
 std::string describe_holders(const std::vector<ImageHolder>& holders) {
   if (holders.empty()) return "another program";
   std::vector<std::string> words;

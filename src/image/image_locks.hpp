@@ -31,6 +31,9 @@ std::vector<ImageHolder> image_holders(const std::string& path);
 /// "qemu-system-x86 (pid 4176)", several in a row; "another program" for none.
 std::string describe_holders(const std::vector<ImageHolder>& holders);
 
+/// How many descriptors of this process lead to the file.
+std::size_t times_open(pid_t pid, const std::string& path);
+
 /// What a line of /proc/PID/fdinfo/FD says of such a lock.
 ImageUse image_use_in_fdinfo(const std::string& line);
 

@@ -77,7 +77,7 @@ void check_existing(Draft& draft, std::size_t index, const std::string& path,
   if (*disk.size < size) {
     note.help.emplace_back("a disk is never shrunk: that would cut off what is on it");
   } else {
-    note.help.push_back("$ qemu-img resize " + shell_quote(path) + ' ' +
+    note.help.push_back("$ qlaunch disk resize " + shell_quote(path) + ' ' +
                         std::to_string(*disk.size));
   }
 }

@@ -45,6 +45,7 @@ std::optional<std::string> find_named(const std::string& name) {
 }
 
 std::optional<std::string> find_base(const std::string& name, const std::string& from) {
+  if (name == "builtin:hello") return name;
   if (!is_path(name)) return find_named(name);
   const auto path = absolute((fs::path(from) / name).string());
   if (file_fact(path).kind == FileFact::Kind::missing) return std::nullopt;

@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include <fcntl.h>
+#include <unistd.h>
 
 namespace qlaunch {
 namespace {
@@ -23,6 +24,7 @@ namespace {
 constexpr std::size_t longest_name = 64;
 /// Of folders that are being removed; no VM's name begins with a dot.
 const std::string going_prefix = ".going-";
+const std::string staging_prefix = ".making-";
 
 std::string mark(const VmPaths& paths) {
   return paths.data + "/ephemeral";
@@ -77,10 +79,20 @@ void remove_ephemeral(const VmPaths& paths) {
   // Last: with it goes the mark. By another name first, because a command that looks at the VM
   // makes a lock in its folder, and a file made at the wrong moment would keep the folder from
   // going.
+  const auto going = going_name(paths);
+  if (std::rename(paths.data.c_str(), going.c_str()) != 0 && errno != ENOENT)
+    remove_tree(paths.data);
+  remove_tree(going);
+}
+
+std::string going_name(const VmPaths& paths) {
   const std::filesystem::path folder(paths.data);
-  const auto going = folder.parent_path() / (going_prefix + folder.filename().string());
-  if (std::rename(folder.c_str(), going.c_str()) != 0 && errno != ENOENT) remove_tree(paths.data);
-  remove_tree(going.string());
+  return (folder.parent_path() / (going_prefix + folder.filename().string())).string() + '.' +
+         std::to_string(getpid());
+}
+
+std::string staging_folder(const std::string& name) {
+  return state_roots().data + '/' + staging_prefix + name;
 }
 
 void tidy_ephemeral() {
@@ -90,6 +102,9 @@ void tidy_ephemeral() {
     try {
       if (name.starts_with(going_prefix)) {
         remove_tree(entry.path().string());
+      } else if (name.starts_with(staging_prefix)) {
+        FileLock lock((entry.path() / "lock").string());
+        if (lock.try_lock()) remove_tree(entry.path().string());
       } else if (std::filesystem::exists(entry.path() / "ephemeral", ignored)) {
         tidy(name);
       }

@@ -11,6 +11,7 @@
 #include "vm/journal.hpp"
 #include "vm/keeper_monitor.hpp"
 #include "vm/live.hpp"
+#include "vm/live_overlays.hpp"
 #include "vm/record.hpp"
 #include "vm/report.hpp"
 #include "vm/sleep_watch.hpp"
@@ -359,6 +360,11 @@ class Keeper {
     const auto how = end();
     stop_helpers();
     at_step(Step::helpers_ended);
+    try {
+      settle_overlays(live_.plan.paths.data);
+    } catch (const Error&) {  // NOLINT(bugprone-empty-catch)
+      // Whoever uses the disks next has to, and says why it cannot.
+    }
     try {
       write_end(live_.name, how);
     } catch (const Error&) {  // NOLINT(bugprone-empty-catch)

@@ -7,6 +7,7 @@
 #include "host/paths.hpp"
 #include "vm/journal.hpp"
 #include "vm/live.hpp"
+#include "vm/live_overlays.hpp"
 #include "vm/start_list.hpp"
 
 #include <chrono>
@@ -48,6 +49,10 @@ LaunchLock::LaunchLock(const std::string& name, const VmPaths& paths) {
   }
   // Looked at only now: another start may have filled the folder while this one waited.
   fresh_ = only_lock_in(paths.data);
+  // Before anybody looks at its disks: of a run that ended without its keeper.
+  const auto live = fresh_ ? std::nullopt : read_live(name);
+  if (!fresh_ && (!live || (!alive(live->qemu) && !alive(live->keeper))))
+    settle_overlays(paths.data);
 }
 
 void clear_dead_run(const std::string& name, const VmPaths& paths) {

@@ -2,22 +2,15 @@
 #include "vm/make.hpp"
 
 #include "core/error.hpp"
-#include "core/quote.hpp"
-#include "core/text.hpp"
 #include "host/files.hpp"
 #include "host/paths.hpp"
-#include "host/process.hpp"
 #include "image/hello_image.hpp"
 #include "image/image_locks.hpp"
-#include "image/qemu_img.hpp"
+#include "image/new_image.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <filesystem>
-#include <string_view>
 #include <system_error>
-
-#include <unistd.h>
 
 namespace qlaunch {
 namespace {
@@ -33,40 +26,10 @@ bool missing(const std::string& path) {
   return file_fact(path).kind == FileFact::Kind::missing;
 }
 
-constexpr std::string_view half_made_mark = ".new.";
-
-/// What a command that was killed while it made `path` has left beside it.
-void remove_half_made(const std::string& path) {
-  const std::filesystem::path target(path);
-  const auto start = target.filename().string() + std::string(half_made_mark);
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(target.parent_path(), ignored)) {
-    const auto name = entry.path().filename().string();
-    if (!name.starts_with(start)) continue;
-    const auto pid = parse_unsigned(std::string_view(name).substr(start.size()));
-    if (pid && !identify(static_cast<pid_t>(*pid))) std::filesystem::remove(entry.path(), ignored);
-  }
-}
-
-/// Runs qemu-img on a name beside `path` and moves the result there when it is whole, so that a
-/// crash leaves no half-made disk behind. link() refuses to replace a file that appeared meanwhile.
 void make_by_qemu_img(const std::string& path, const HostFacts& facts,
                       std::vector<std::string> words, bool replace, Undo& undo) {
-  const QemuImg qemu_img(facts.qemu_img);
-  const auto folder = std::filesystem::path(path).parent_path().string();
-  make_folders(folder);
-  remove_half_made(path);
-  const auto half_made = path + std::string(half_made_mark) + std::to_string(getpid());
-  Undo half;
-  half.remove_later(half_made);
-  std::replace(words.begin(), words.end(), std::string("{}"), half_made);
-  qemu_img.run(std::move(words), "cannot make " + in_backticks(path), folder);
-  if (replace) std::filesystem::remove(path);
-  if (link(half_made.c_str(), path.c_str()) != 0) {
-    // Some filesystems have no hard links.
-    if (errno == EEXIST) throw Error(in_backticks(path) + " appeared while it was being made");
-    std::filesystem::rename(half_made, path);
-  }
+  make_folders(std::filesystem::path(path).parent_path().string());
+  make_image(QemuImg(facts.qemu_img), path, std::move(words), replace);
   undo.remove_later(path);
 }
 

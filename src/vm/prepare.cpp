@@ -10,6 +10,7 @@
 #include "vm/ephemeral.hpp"
 #include "vm/installer.hpp"
 #include "vm/launch.hpp"
+#include "vm/live_overlays.hpp"
 #include "vm/record.hpp"
 
 #include <algorithm>
@@ -76,6 +77,7 @@ Prepared prepare(const LaunchRequest& request, SocketStyle sockets) {
   } else {
     name = request.name.empty() ? regular : request.name;
   }
+  if (request.ephemeral) settle_if_stopped(regular);
   if (!request.cdrom.empty()) add_installer(prepared.profile, request.cdrom);
 
   const auto roots = state_roots();

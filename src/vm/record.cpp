@@ -23,6 +23,17 @@ std::string end_path(const std::string& name) {
   return vm_paths(state_roots(), name).data + "/end.json";
 }
 
+/// A file in the VM's own folder goes with it where that gets another name.
+std::string kept_path(const std::string& path, const std::string& data) {
+  const bool own = path.size() > data.size() && path.starts_with(data) && path[data.size()] == '/';
+  return own ? path.substr(data.size() + 1) : path;
+}
+
+std::string whole_path(const std::string& kept, const std::string& data) {
+  const bool whole = kept.empty() || kept.front() == '/' || kept.starts_with("builtin:");
+  return whole ? kept : data + '/' + kept;
+}
+
 std::string dump(const Json& json) {
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + '\n';
 }
@@ -55,9 +66,10 @@ std::optional<Record> read_record(const std::string& name) {
     // Where it lies says whose it is: `rename` moves the folder before it writes this file.
     record.name = name;
     record.identity = json.value("identity", json.at("name").get<std::string>());
-    record.profile = json.at("profile");
+    const auto data = vm_paths(state_roots(), name).data;
+    record.profile = whole_path(json.at("profile"), data);
     for (const auto& source : json.at("sources"))
-      record.sources.push_back({source.at("path"), source.at("content")});
+      record.sources.push_back({whole_path(source.at("path"), data), source.at("content")});
     record.settings = json.at("settings").get<std::vector<std::string>>();
     record.folder = json.value("folder", "");
     record.machine_asked = json.at("machine_asked");
@@ -81,12 +93,17 @@ Record require_record(const std::string& name) {
 }
 
 void write_record(const Record& record) {
+  const auto data = vm_paths(state_roots(), record.name).data;
+  write_record_in(data, record, data);
+}
+
+void write_record_in(const std::string& folder, const Record& record, const std::string& data) {
   auto sources = Json::array();
   for (const auto& source : record.sources)
-    sources.push_back({{"path", source.path}, {"content", source.content}});
+    sources.push_back({{"path", kept_path(source.path, data)}, {"content", source.content}});
   const Json json = {{"name", record.name},
                      {"identity", record.identity},
-                     {"profile", record.profile},
+                     {"profile", kept_path(record.profile, data)},
                      {"sources", sources},
                      {"settings", record.settings},
                      {"folder", record.folder},
@@ -95,7 +112,7 @@ void write_record(const Record& record) {
                      {"auto_ports", record.auto_ports},
                      {"created", record.created},
                      {"plan", record.plan}};
-  const auto path = record_path(record.name);
+  const auto path = folder + "/vm.json";
   const auto text = dump(json);
   if (try_read_file(path, text.size() + 1) == text) return;
   write_file_atomic(path, text);

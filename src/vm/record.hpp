@@ -23,7 +23,7 @@ struct Record {
   /// What it was called first: its profile may still call it so, and its MAC addresses and UUID
   /// follow from it.
   std::string identity;
-  std::string profile;  // absolute path, or "builtin:hello"
+  std::string profile;  // absolute path, or "builtin:hello"; a clone's is in its own folder
   std::vector<RecordedSource>
       sources;                        // the profile and what it extends, as they were at the start
   std::vector<std::string> settings;  // --set
@@ -58,6 +58,8 @@ std::optional<Record> read_record(const std::string& name);
 Record require_record(const std::string& name);
 /// Leaves the file alone where it says the same already.
 void write_record(const Record& record);
+/// The same into another folder, which is to become `data`, the VM's own.
+void write_record_in(const std::string& folder, const Record& record, const std::string& data);
 
 std::optional<EndOfRun> read_end(const std::string& name);
 void write_end(const std::string& name, const EndOfRun& end);

@@ -102,6 +102,8 @@ std::vector<Overlay> overlays_on(const std::string& folder, const std::string& n
 
 /// A path that the profile itself spells out would lead nowhere afterwards.
 void check_profile_paths(const Record& record, const std::string& folder) {
+  // A clone's own says so by paths that start from where it lies itself.
+  if (is_below(record.profile, folder)) return;
   std::optional<Profile> profile;
   try {
     profile = open_profile(record.profile, record.settings, record.folder).profile;
@@ -177,6 +179,11 @@ class Renaming {
     link_others(others, steps);
     auto renamed = record;
     renamed.name = to_;
+    const auto moved = [&](std::string& path) {
+      if (is_below(path, old_.data)) path.replace(0, old_.data.size(), new_.data);
+    };
+    moved(renamed.profile);
+    for (auto& source : renamed.sources) moved(source.path);
     renamed.plan = moved_plan(record.plan, to_, old_, new_);
     write_record(renamed);
     steps.keep();

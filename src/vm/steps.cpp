@@ -21,9 +21,12 @@ const std::vector<std::string_view>& step_names() {
 }
 
 void at_step(Step step) {
+  at_step(step_names().at(static_cast<std::size_t>(step)));
+}
+
+void at_step(std::string_view name) {
   static const char* const wanted = std::getenv("QLAUNCH_TEST_STOP_AT");
-  if (wanted == nullptr) return;
-  if (step_names().at(static_cast<std::size_t>(step)) == wanted) raise(SIGSTOP);
+  if (wanted != nullptr && name == wanted) raise(SIGSTOP);
 }
 
 }  // namespace qlaunch

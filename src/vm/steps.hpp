@@ -57,5 +57,7 @@ const std::vector<std::string_view>& step_names();
 
 /// Stops this process (SIGSTOP) where $QLAUNCH_TEST_STOP_AT names this step.
 void at_step(Step step);
+/// The same for commands that change files, which have steps of their own: "remove-renamed".
+void at_step(std::string_view name);
 
 }  // namespace qlaunch

@@ -9,6 +9,7 @@
 #include "vm/end.hpp"
 #include "vm/ephemeral.hpp"
 #include "vm/journal.hpp"
+#include "vm/live_overlays.hpp"
 #include "vm/process_json.hpp"
 #include "vm/report.hpp"
 #include "vm/start_list.hpp"
@@ -138,6 +139,7 @@ void tidy_dead_run(const LiveRecord& dead, const std::string& how) {
     const auto left = read_live(dead.name);
     if (!left || left->qemu != dead.qemu || alive(left->qemu) || alive(left->keeper)) return;
     for (const auto& helper : left->helpers) send_signal(helper.process, SIGKILL);
+    settle_overlays(left->plan.paths.data);
     const bool rebooted = !left->qemu.boot_id.empty() && left->qemu.boot_id != boot_id();
     auto end = unseen_end(rebooted, timestamp());
     if (!how.empty()) end.text = how;
