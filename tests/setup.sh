@@ -33,6 +33,8 @@ build|nlohmann-json3-dev|library:nlohmann_json|nlohmann_json|json-devel|nlohmann
 build|libtomlplusplus-dev|library:tomlplusplus|tomlplusplus|tomlplusplus-devel|tomlplusplus
 build|libcli11-dev|library:CLI11|cli11|cli11-devel|cli11
 build|libarchive-dev|library:libarchive|libarchive|libarchive-devel|libarchive
+build|libcurl4-openssl-dev|library:libcurl|curl|libcurl-devel|curl
+build|libssl-dev|library:libcrypto|openssl|openssl-devel|openssl
 build|qemu-system-x86|command:qemu-system-x86_64|qemu|qemu-system-x86|qemu-desktop
 build|qemu-utils|command:qemu-img|qemu|qemu-img|qemu-img
 screen|qemu-system-gui|-|qemu|qemu-ui-gtk|qemu-ui-gtk
@@ -45,6 +47,7 @@ test|ovmf|firmware|OVMF|edk2-ovmf|edk2-ovmf
 test|swtpm|command:swtpm|swtpm|swtpm|swtpm
 test?|virtiofsd|virtiofsd|virtiofsd|virtiofsd|virtiofsd
 test|xz-utils|command:xz|xz|xz|xz
+test|openssl|command:openssl|openssl|openssl|openssl
 test|openssh-client|command:ssh|openssh|openssh-clients|openssh
 test|python3-jsonschema|python:jsonschema|python3Packages.jsonschema|python3-jsonschema|python-jsonschema
 test?|clang-format-14|-|clang-tools|clang-tools-extra|clang
