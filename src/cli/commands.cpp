@@ -10,6 +10,7 @@
 #include "cli/edit.hpp"
 #include "cli/events.hpp"
 #include "cli/forward.hpp"
+#include "cli/image.hpp"
 #include "cli/init.hpp"
 #include "cli/keeper.hpp"
 #include "cli/kill.hpp"
@@ -119,6 +120,8 @@ const std::vector<CliCommand>& commands() {
                                          "what a changed profile would change of its VM"),
       entry<ArgsOptions, add_args, args>("args", {}, prepare, "PROFILE",
                                          "the command lines that `up` would run, and why"),
+      entry<ImageOptions, add_image, image_command>("image", {"images"}, prepare, "ACTION [WORD]",
+                                                    "downloaded images: pull, list, verify, prune"),
       entry<NoOptions, add_nothing, schema>("schema", {}, prepare, "",
                                             "the profile language as JSON Schema, for editors"),
       entry<DoctorOptions, add_doctor, doctor>(

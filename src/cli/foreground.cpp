@@ -11,6 +11,13 @@ int in_foreground(const std::vector<std::function<LaunchRequest()>>& requests, S
   const InterruptGuard guard;
   const Foreground foreground;
   how.stays = true;
+  how.fetches =
+      [&, told = std::chrono::steady_clock::time_point()](const PullProgress& how_far) mutable {
+        const auto now = std::chrono::steady_clock::now();
+        if (now - told < std::chrono::seconds(1)) return;
+        told = now;
+        foreground.fetching(how_far.name + ", " + format_size_rounded(how_far.have));
+      };
   how.waits = [&](const LiveRecord& live, const std::string& what, Duration timeout) {
     foreground.started(live, what, timeout);
   };

@@ -71,6 +71,18 @@ void Progress::doing(const std::string& text) {
   line_open_ = true;
 }
 
+void Progress::download(const PullProgress& progress) {
+  if (!terminal_.shows_progress()) return;
+  std::string text;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto room = static_cast<std::size_t>(terminal_.message_width()) - 1;
+    text = downloads_.text(progress, std::chrono::steady_clock::now(), room);
+  }
+  // The margin is put back there.
+  doing(text.substr(std::min<std::size_t>(2, text.size())));
+}
+
 void Progress::done() {
   if (!ticker_.joinable()) {
     const std::lock_guard lock(mutex_);

@@ -3,6 +3,7 @@
 // is being waited for. Shows nothing where standard error is no terminal.
 #pragma once
 
+#include "cli/download_text.hpp"
 #include "cli/terminal.hpp"
 
 #include <chrono>
@@ -33,6 +34,9 @@ class Progress {
   void doing(const std::string& text);
   void done();
 
+  /// How far a download is, in a line that changes until something else is said.
+  void download(const PullProgress& progress);
+
  private:
   void show_waiting(const std::string& text);
 
@@ -43,6 +47,7 @@ class Progress {
   bool stop_ = false;
   bool line_open_ = false;
   std::optional<std::chrono::steady_clock::time_point> doing_since_;
+  Downloads downloads_;
 };
 
 }  // namespace qlaunch

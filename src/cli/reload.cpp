@@ -44,7 +44,17 @@ int reload(const ReloadOptions& options, Terminal& terminal) {
         .help("`qlaunch up` starts another one");
   auto request = request_again(record);
   // All that can be known to be wrong is told before anything is stopped.
-  check_launch(request);
+  try {
+    const InterruptGuard guard;
+    Progress progress(terminal);
+    LaunchProgress told;
+    told.step = [&](const std::string& text) { progress.step(text); };
+    told.download = [&](const PullProgress& how_far) { progress.download(how_far); };
+    check_launch(request, told, InterruptGuard::interrupted);
+  } catch (const Error&) {
+    if (!InterruptGuard::interrupted()) throw;
+    return InterruptGuard::exit_code();
+  }
   if (look(name, false).live) {
     Progress progress(terminal);
     ShutdownRequest shutdown;

@@ -77,6 +77,7 @@ class Errand {
     LaunchProgress progress;
     progress.step = [this](const std::string& text) { progress_.step(text); };
     progress.warning = [this](const Diagnostic& warning) { progress_.warn(warning); };
+    progress.download = [this](const PullProgress& how_far) { progress_.download(how_far); };
     live_ = launch(request, progress, InterruptGuard::interrupted).live;
   }
 

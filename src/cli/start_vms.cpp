@@ -158,6 +158,10 @@ class Starts {
     auto prefix = several() ? path.substr(path.find_last_of("/:") + 1) + ": " : std::string();
     LaunchProgress progress;
     progress.step = [this, prefix](const std::string& text) { progress_.step(prefix + text); };
+    progress.download = [this](const PullProgress& how_far) {
+      progress_.download(how_far);
+      how_.fetches(how_far);
+    };
     progress.warning = [this](const Diagnostic& warning) {
       // What is said of the host is said of every VM.
       const std::lock_guard lock(mutex_);

@@ -22,6 +22,7 @@ struct StartHow {
   bool stays = false;               // the caller stays with them, also when interrupted
 
   /// Told as it happens, from the thread of that VM's start.
+  std::function<void(const PullProgress&)> fetches = [](const auto&) {};
   std::function<void(const LiveRecord&, const std::string& what, Duration timeout)> waits =
       [](const auto&, const auto&, auto) {};
   std::function<void(const LiveRecord&)> ready = [](const auto&) {};

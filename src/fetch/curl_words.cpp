@@ -91,8 +91,6 @@ void set_usual_options(CURL* curl, const FetchJob& job) {
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_USERAGENT, "qlaunch");
   curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, buffer);
-  // A page that asks for a name is never the image.
-  curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_ANY);
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(job.patience.count()));
   // As the program curl does.
   for (const char* name : {"CURL_CA_BUNDLE", "SSL_CERT_FILE"}) {

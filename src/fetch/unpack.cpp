@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT
+#include "core/units.hpp"
 #include "fetch/digest.hpp"
 #include "fetch/jobs.hpp"
 #include "fetch/output.hpp"
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <memory>
 
 #include <archive.h>
 #include <archive_entry.h>
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace qlaunch::fetch {
@@ -19,12 +22,24 @@ constexpr std::size_t read_size = std::size_t{1} << 17;
 /// Zeros as long as this, at a multiple of it, become a hole.
 constexpr std::size_t hole = 4096;
 
+/// A packed file says itself how much it takes.
+constexpr std::uint64_t most_memory = gib;
+
+void limit_memory() {
+#ifndef __SANITIZE_ADDRESS__
+  const rlimit limit{most_memory, most_memory};
+  setrlimit(RLIMIT_DATA, &limit);
+#endif
+}
+
 struct FreeArchive {
   void operator()(archive* reader) const { archive_read_free(reader); }
 };
 
 bool all_zero(std::string_view bytes) {
-  return std::all_of(bytes.begin(), bytes.end(), [](char byte) { return byte == '\0'; });
+  // Each byte is the one before it, and the first is zero.
+  return bytes.front() == '\0' &&
+         std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
 }
 
 int allow(archive* reader, Packing packing) {
@@ -44,6 +59,8 @@ int allow(archive* reader, Packing packing) {
 }
 
 [[noreturn]] void damaged(archive* reader, Packing packing) {
+  if (archive_errno(reader) == ENOMEM)
+    throw Failure("it takes more than " + format_size(most_memory) + " of memory to unpack", true);
   const auto* why = archive_error_string(reader);
   throw Failure("it cannot be unpacked as " + std::string(packing_word(packing)) +
                     ": it is damaged or cut off" +
@@ -69,6 +86,7 @@ void write_sparse(int fd, std::string_view bytes, std::uint64_t offset) {
 }  // namespace
 
 FetchEvent unpack(const FetchJob& job) {
+  limit_memory();
   const std::unique_ptr<archive, FreeArchive> reader(archive_read_new());
   auto* const source = reader.get();
   const auto packed = size_of(part_fd);
@@ -78,8 +96,7 @@ FetchEvent unpack(const FetchJob& job) {
     throw Failure("this libarchive cannot unpack " + std::string(packing_word(job.packing)));
   if (lseek(part_fd, 0, SEEK_SET) != 0) throw Failure("cannot read the file: " + errno_text(errno));
   archive_entry* entry = nullptr;
-  if (archive_read_open_fd(source, part_fd, read_size) != ARCHIVE_OK)
-    damaged(source, job.packing);
+  if (archive_read_open_fd(source, part_fd, read_size) != ARCHIVE_OK) damaged(source, job.packing);
   const int begun = archive_read_next_header(source, &entry);
   if (begun == ARCHIVE_EOF) throw Failure("what is packed in it: it is empty", true);
   if (begun != ARCHIVE_OK) damaged(source, job.packing);

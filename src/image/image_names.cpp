@@ -8,6 +8,7 @@
 #include "profile/expand.hpp"
 
 #include <algorithm>
+#include <cctype>
 
 #include <nlohmann/json.hpp>
 

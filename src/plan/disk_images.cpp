@@ -3,6 +3,7 @@
 
 #include "core/quote.hpp"
 #include "core/suggest.hpp"
+#include "core/text.hpp"
 #include "profile/expand.hpp"
 
 #include <algorithm>
@@ -55,15 +56,15 @@ const Image* find_image(Draft& draft, const std::string& name, const std::string
 std::optional<DiskBase> from_image(Draft& draft, const Image& image, const std::string& key) {
   if (!is_url(image.url)) return from_file(draft, image.url, key, "image");
   const bool sha512 = !image.sha512.empty();
-  const auto& digest = sha512 ? image.sha512 : image.sha256;
+  const auto digest = lower_ascii(sha512 ? image.sha512 : image.sha256);
   if (digest.empty()) {
     draft
         .error(key, "image " + in_backticks(image.name) +
                         " has no digest, so what is downloaded "
                         "could not be verified")
         .help.emplace_back(
-            "download it, check that it is what you want, and put the digest that "
-            "`sha512sum` prints into [[image]] as `sha512`");
+            "`qlaunch image pull URL` downloads it and prints the line to put into [[image]]: "
+            "compare it with what its publisher gives");
     return std::nullopt;
   }
   const auto path = cached_image_path(draft.plan.paths.cache, image);
@@ -80,8 +81,8 @@ std::optional<DiskBase> from_image(Draft& draft, const Image& image, const std::
   draft.plan.missing_images.push_back({image.name, image.url, sha512 ? "sha512" : "sha256", digest,
                                        path, draft.profile.where(key)});
   auto& found = draft.warning(key, "image " + in_backticks(image.name) + " is not downloaded yet");
-  for (const auto& command : draft.plan.missing_images.back().how_to_get())
-    found.help.push_back(std::string(command_mark) + command);
+  found.help.emplace_back("`qlaunch up` fetches it first; this does so beforehand:");
+  found.help.push_back(std::string(command_mark) + draft.plan.missing_images.back().how_to_get());
   return base;
 }
 
@@ -103,8 +104,8 @@ std::optional<DiskBase> from_builtin(Draft& draft, const std::string& image,
 
 std::string cached_image_path(const std::string& cache, const Image& image) {
   const bool sha512 = !image.sha512.empty();
-  return cache + "/images/" + (sha512 ? "sha512-" + image.sha512 : "sha256-" + image.sha256) + '.' +
-         format_word(image.format);
+  return cache + "/images/" + (sha512 ? "sha512-" : "sha256-") +
+         lower_ascii(sha512 ? image.sha512 : image.sha256) + '.' + format_word(image.format);
 }
 
 std::optional<DiskBase> resolve_base(Draft& draft, std::size_t index) {

@@ -5,10 +5,10 @@
 
 namespace qlaunch {
 
-std::vector<std::string> MissingImage::how_to_get() const {
-  return {
-      "curl --fail --location --create-dirs --output " + shell_quote(path) + ' ' + shell_quote(url),
-      "echo " + shell_quote(digest + "  " + path) + " | " + algorithm + "sum --check"};
+std::string MissingImage::how_to_get() const {
+  const bool raw = path.ends_with(".raw");
+  return "qlaunch image pull " + shell_quote(url) + " --" + algorithm + ' ' + digest +
+         (raw ? " --format raw" : "");
 }
 
 std::vector<std::string> Command::argv() const {

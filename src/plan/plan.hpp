@@ -113,9 +113,8 @@ struct MissingImage {
   std::string path;               // where it has to be
   Location where;
 
-  /// The commands that fetch it and then check that its bytes are the ones the profile names:
-  /// every disk based on it trusts it.
-  std::vector<std::string> how_to_get() const;
+  /// The command that fetches it, as `up` does by itself.
+  std::string how_to_get() const;
 };
 
 struct Plan {

@@ -138,8 +138,8 @@ void check_images(Checker& checker) {
     const bool short_digest = checker.is_set(at + ".sha256");
     if (!long_digest && !short_digest)
       checker.error(at, "image " + in_backticks(image.name) + " has no digest",
-                    "add sha512 = \"…\", as its publisher gives it: what is downloaded is verified "
-                    "always");
+                    "add sha512 = \"…\", as its publisher gives it; where there is none, `qlaunch "
+                    "image pull URL` prints that of what is there now");
     if (long_digest && short_digest)
       checker.clash(at + ".sha256", "one digest is enough", at + ".sha512", "the other one",
                     "keep `sha512`");

@@ -183,7 +183,9 @@ Section image_section() {
       .path = "image",
       .shape = SectionShape::list,
       .merge = MergeKey::name_and_arch,
-      .meaning = "Images to download once and to verify always; a [[disk]] names one in `image`.",
+      .meaning =
+          "Images, downloaded once by `up` or `qlaunch image pull` and verified always; a "
+          "[[disk]] names one in `image`. What is packed (xz, zst, gz, bz2) is unpacked.",
       .keys =
           {
               {.name = "name",
@@ -201,14 +203,15 @@ Section image_section() {
                .choices = {{"x86_64", 0}, {"aarch64", 1}},
                .set = to(&Image::arch)},
               {.name = "url",
-               .meaning = "Where the image comes from.",
+               .meaning = "Where the image comes from: https, http or file.",
                .example = "url = \"https://example.org/debian-12.qcow2\"",
                .pattern = "^(https?|file)://",
                .form = check_url,
                .required = true,
                .set = to(&Image::url)},
               {.name = "sha512",
-               .meaning = "The SHA-512 of the file; this or sha256 is needed.",
+               .meaning = "The SHA-512 of the file as it is downloaded; this or sha256 is needed. "
+                          "`qlaunch image pull URL` prints it.",
                .fallback_words = "none",
                .example = "sha512 = \"…128 hexadecimal digits…\"",
                .pattern = "^[0-9A-Fa-f]{128}$",
@@ -223,7 +226,7 @@ Section image_section() {
                .set = to(&Image::sha256)},
               {.name = "format",
                .type = KeyType::choice,
-               .meaning = "The image's format.",
+               .meaning = "What the image is kept as; qcow2, raw, vmdk and vdi are converted.",
                .fallback = "\"qcow2\"",
                .example = "format = \"raw\"",
                .choices = disk_formats(),

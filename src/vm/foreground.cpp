@@ -125,6 +125,12 @@ int foreground_exit_code(const EndOfRun& end) {
   return static_cast<int>(ExitCode::failed);
 }
 
+void Foreground::fetching(const std::string& what) const {
+  // Told every second while bytes come, and a minute may pass between two tries.
+  notifier_.extend(std::chrono::minutes(2));
+  notifier_.status("fetching " + what);
+}
+
 void Foreground::started(const LiveRecord& live, const std::string& waits_for,
                          Duration timeout) const {
   notifier_.extend(timeout + tidy_time);

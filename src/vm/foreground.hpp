@@ -24,6 +24,8 @@ class Foreground {
  public:
   Foreground() : notifier_(Notifier::from_environment()) {}
 
+  /// What it needs is on its way, which takes as long as it takes.
+  void fetching(const std::string& what) const;
   /// It runs, and the guest may take so long until it is ready.
   void started(const LiveRecord& live, const std::string& waits_for, Duration timeout) const;
   void ready(const LiveRecord& live) const;

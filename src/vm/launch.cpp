@@ -9,6 +9,7 @@
 #include "vm/catalog.hpp"
 #include "vm/disks_in_use.hpp"
 #include "vm/ephemeral.hpp"
+#include "vm/image_hold.hpp"
 #include "vm/installer.hpp"
 #include "vm/journal.hpp"
 #include "vm/launch_lock.hpp"
@@ -47,14 +48,6 @@ void check_claim(const Record& record, const LaunchRequest& request,
     error.help("use `--adopt` to let this profile take the VM over, with its disks");
     throw error;
   }
-}
-
-void check_images(const Plan& plan) {
-  if (plan.missing_images.empty()) return;
-  const auto& image = plan.missing_images.front();
-  Error error("image " + in_backticks(image.name) + " is not downloaded");
-  for (const auto& command : image.how_to_get()) error.help(std::string(command_mark) + command);
-  throw std::move(error).at(image.where);
 }
 
 Record new_record(const LaunchRequest& request, const Prepared& prepared,
@@ -112,11 +105,19 @@ std::string args_command(const LaunchRequest& request) {
   return command;
 }
 
+bool runs(const std::string& name) {
+  const auto live = read_live(name);
+  return live && alive(live->qemu);
+}
+
 /// The plan, with its VM's name held: what was true when the plan was made is true still.
-Prepared hold(const LaunchRequest& request, std::optional<LaunchLock>& lock) {
+Prepared hold(const LaunchRequest& request, std::optional<LaunchLock>& lock, ImageHold& images,
+              const LaunchProgress& progress, const std::function<bool()>& interrupted) {
   for (;;) {
     auto prepared = prepare(request, SocketStyle::descriptor);
     const auto& plan = prepared.plan;
+    // Before the name is held: a download takes its time, and other commands want to know the VM.
+    if (!runs(plan.name) && !images.ready(plan, progress, interrupted)) continue;
     lock.emplace(plan.name, plan.paths);
     if (request.ephemeral) {
       if (lock->fresh()) return prepared;
@@ -150,7 +151,8 @@ Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
     if (auto launched = wake(name, request, progress, interrupted)) return std::move(*launched);
   }
   std::optional<LaunchLock> lock;
-  const auto prepared = hold(request, lock);
+  ImageHold images;
+  const auto prepared = hold(request, lock, images, progress, interrupted);
   at_step(Step::launch_locked);
   const auto& plan = prepared.plan;
   if (plan.display == DisplayType::curses) {
@@ -192,7 +194,6 @@ Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
   refuse_suspended(plan.name, "cannot be started from another profile");
   for (const auto& warning : prepared.warnings) progress.warning(warning);
   for (const auto& warning : crowding(prepared.profile, plan)) progress.warning(warning);
-  check_images(plan);
   check_ports(plan);
   check_disks(plan);
 
@@ -262,9 +263,12 @@ Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
   return launched;
 }
 
-void check_launch(const LaunchRequest& request) {
+void check_launch(const LaunchRequest& request, const LaunchProgress& progress,
+                  const std::function<bool()>& interrupted) {
+  ImageHold images;
   auto plan = prepare(request, SocketStyle::descriptor).plan;
-  check_images(plan);
+  while (!images.ready(plan, progress, interrupted))
+    plan = prepare(request, SocketStyle::descriptor).plan;
   // Those that it has itself are free once it is stopped.
   if (const auto live = read_live(plan.name); live && alive(live->qemu)) {
     std::erase_if(plan.forwards, [&](const PlannedForward& planned) {

@@ -3,6 +3,7 @@
 // undoes everything where that fails. Does not wait for the guest (see wait.hpp).
 #pragma once
 
+#include "image/pull.hpp"
 #include "vm/diff.hpp"
 #include "vm/live.hpp"
 #include "vm/record.hpp"
@@ -34,6 +35,7 @@ struct LaunchRequest {
 struct LaunchProgress {
   std::function<void(const std::string& text)> step = [](const auto&) {};
   std::function<void(const Diagnostic&)> warning = [](const auto&) {};
+  std::function<void(const PullProgress&)> download = [](const auto&) {};
 };
 
 struct Launched {
@@ -50,8 +52,11 @@ Launched launch(
     const LaunchRequest& request, const LaunchProgress& progress,
     const std::function<bool()>& interrupted = [] { return false; });
 
-/// All that can be said against a launch while its VM still runs as it was: throws it.
-void check_launch(const LaunchRequest& request);
+/// All that can be said against a launch while its VM still runs as it was: throws it. Fetches the
+/// images that it would fetch.
+void check_launch(
+    const LaunchRequest& request, const LaunchProgress& progress = {},
+    const std::function<bool()>& interrupted = [] { return false; });
 
 /// Lets the guest go that `paused` holds; one that runs already is left alone.
 void start_paused(const std::string& name);

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # What `meson install` puts in place is complete, and the binary finds it, also where the whole
-# prefix was moved. usage: install_test.sh BUILD_FOLDER PREFIX DATADIR
+# prefix was moved. usage: install_test.sh BUILD_FOLDER PREFIX DATADIR LIBEXECDIR
 set -eu
 
-build=$1 prefix=$2 data=$3
+build=$1 prefix=$2 data=$3 libexec=$4
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/qlaunch install.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 
@@ -28,6 +28,11 @@ check_tree() { # the prefix as it lies on the disk
   "$1/bin/qlaunch" schema | cmp - "$1/$data/qlaunch/profile.schema.json" || fail "schema of $1"
   "$1/bin/qlaunch" args debian-nested --json 2>/dev/null | grep -q 2224 ||
     fail "the binary in $1 does not find its profiles"
+  [ -x "$1/$libexec/qlaunch-fetch" ] || fail "no qlaunch-fetch in $1"
+  head -c 4096 /dev/zero >"$scratch/blank.raw"
+  "$1/bin/qlaunch" image pull "$scratch/blank.raw" --format raw --insecure-no-digest >/dev/null ||
+    fail "the binary in $1 does not find qlaunch-fetch"
+  "$1/bin/qlaunch" image prune --yes >/dev/null 2>&1 || fail "prune of $1"
   "$1/bin/qlaunch" args hello --json >/dev/null 2>&1 || fail "hello from $1"
 }
 

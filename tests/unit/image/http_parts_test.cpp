@@ -5,6 +5,10 @@
 #include "image/fetch_helper.hpp"
 #include "image/fetch_job.hpp"
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include <doctest/doctest.h>
 
 using namespace qlaunch;

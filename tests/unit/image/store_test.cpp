@@ -5,6 +5,7 @@
 #include "image/convert.hpp"
 #include "image/image_store.hpp"
 
+#include <algorithm>
 #include <filesystem>
 
 #include <doctest/doctest.h>
