@@ -10,7 +10,7 @@ namespace qlaunch {
 namespace {
 
 constexpr auto window = std::chrono::seconds(5);
-constexpr auto enough = std::chrono::milliseconds(500);
+constexpr auto steady_span = std::chrono::milliseconds(500);
 constexpr std::size_t bar_width = 20;
 
 std::optional<unsigned> percent(const PullProgress& progress) {
@@ -66,7 +66,7 @@ void TransferRate::add(Time now, std::uint64_t have) {
 std::optional<double> TransferRate::per_second() const {
   if (samples_.empty()) return std::nullopt;
   const std::chrono::duration<double> span = samples_.back().first - samples_.front().first;
-  if (span < enough) return std::nullopt;
+  if (span < steady_span) return std::nullopt;
   return static_cast<double>(samples_.back().second - samples_.front().second) / span.count();
 }
 

@@ -8,15 +8,15 @@
 namespace qlaunch {
 namespace {
 
-using Json = nlohmann::json;
+using QmpJson = nlohmann::json;
 
-std::string text(const Json& data, const char* key) {
+std::string text(const QmpJson& data, const char* key) {
   if (!data.is_object() || !data.contains(key)) return {};
   const auto& value = data.at(key);
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
-bool truth(const Json& data, const char* key) {
+bool truth(const QmpJson& data, const char* key) {
   return data.is_object() && data.contains(key) && data.at(key) == true;
 }
 
@@ -30,14 +30,14 @@ std::string shutdown_words(const std::string& reason) {
   return reason;
 }
 
-std::string reset_words(const Json& data) {
+std::string reset_words(const QmpJson& data) {
   auto reason = text(data, "reason");
   if (reason == "guest-reset") return "the guest restarted itself";
   if (reason == "host-qmp-system-reset") return "reset from outside";
   return reason;
 }
 
-std::string port_words(const Json& data) {
+std::string port_words(const QmpJson& data) {
   const auto port = text(data, "id");
   const bool open = truth(data, "open");
   if (port == "agent-port") return open ? "the guest agent is there" : "the guest agent has gone";
@@ -45,7 +45,7 @@ std::string port_words(const Json& data) {
 }
 
 /// Empty where the data itself says most.
-std::string words_of(const std::string& event, const Json& data) {
+std::string words_of(const std::string& event, const QmpJson& data) {
   if (event == "STARTED") return "started as pid " + text(data, "pid");
   if (event == "ENDED") return "ended: " + text(data, "text");
   if (event == "STOP") return "the guest stands still";
@@ -81,16 +81,16 @@ std::string words_of(const std::string& event, const Json& data) {
 }  // namespace
 
 std::optional<EventLine> read_event(std::string_view line) {
-  const auto json = Json::parse(line, nullptr, false);
+  const auto json = QmpJson::parse(line, nullptr, false);
   if (!json.is_object()) return std::nullopt;
   EventLine event{text(json, "time"), text(json, "event"), {}, false};
   if (event.event.empty()) return std::nullopt;
-  const auto data = json.value("data", Json());
+  const auto data = json.value("data", QmpJson());
   event.words = words_of(event.event, data);
   if (event.words.empty()) event.words = text(data, "text");
   event.known = !event.words.empty();
   if (event.words.empty() && !data.is_null())
-    event.words = data.dump(-1, ' ', false, Json::error_handler_t::replace);
+    event.words = data.dump(-1, ' ', false, QmpJson::error_handler_t::replace);
   for (auto* part : {&event.time, &event.event, &event.words}) *part = printable(*part);
   return event;
 }

@@ -13,24 +13,24 @@
 namespace qlaunch {
 namespace {
 
-using Json = nlohmann::json;
+using QmpJson = nlohmann::json;
 
 /// How long another command may hold the socket, and QEMU take to greet.
 constexpr Duration turn_patience = std::chrono::seconds(10);
 
-Json execute(const std::string& vm, const QmpLine& line, Duration timeout) {
+QmpJson execute(const std::string& vm, const QmpLine& line, Duration timeout) {
   const auto live = require_running(vm);
   CommandSocket socket(live, std::min(timeout, turn_patience));
   auto& client = socket.client();
   if (line.command == "quit") {
     client.quit();
-    return Json::object();
+    return QmpJson::object();
   }
-  const auto arguments = line.arguments.empty() ? Json() : Json::parse(line.arguments);
+  const auto arguments = line.arguments.empty() ? QmpJson() : QmpJson::parse(line.arguments);
   return client.execute(line.command, arguments, timeout);
 }
 
-std::string text_of(const Json& value, bool terminal) {
+std::string text_of(const QmpJson& value, bool terminal) {
   // What the human monitor says is lines for people.
   if (terminal && value.is_string()) {
     auto text = value.get<std::string>();
@@ -38,7 +38,7 @@ std::string text_of(const Json& value, bool terminal) {
     while (text.ends_with('\n')) text.pop_back();
     return printable_lines(text) + '\n';
   }
-  const auto text = value.dump(terminal ? 2 : -1, ' ', false, Json::error_handler_t::replace);
+  const auto text = value.dump(terminal ? 2 : -1, ' ', false, QmpJson::error_handler_t::replace);
   return (terminal ? printable_lines(text) : text) + '\n';
 }
 

@@ -10,11 +10,11 @@
 namespace qlaunch {
 namespace {
 
-using Json = nlohmann::json;
+using QmpJson = nlohmann::json;
 using Schema = std::function<const QmpSchema&()>;
 
-Json parse_object(std::string_view text) {
-  auto json = Json::parse(text, nullptr, false);
+QmpJson parse_object(std::string_view text) {
+  auto json = QmpJson::parse(text, nullptr, false);
   if (json.is_discarded())
     throw UsageError(in_backticks(text) + " is not JSON")
         .help("arguments are an object such as {\"id\": \"cd0\"}, or words such as id=cd0");
@@ -23,8 +23,8 @@ Json parse_object(std::string_view text) {
 }
 
 /// What a person means by a value of this kind; what does not fit stays text, and QEMU says so.
-Json typed(const std::string& text, QmpKind kind) {
-  const auto json = Json::parse(text, nullptr, false);
+QmpJson typed(const std::string& text, QmpKind kind) {
+  const auto json = QmpJson::parse(text, nullptr, false);
   switch (kind) {
     case QmpKind::text:
       return text;
@@ -34,16 +34,16 @@ Json typed(const std::string& text, QmpKind kind) {
       return text;
     case QmpKind::integer:
     case QmpKind::number:
-      return json.is_number() ? json : Json(text);
+      return json.is_number() ? json : QmpJson(text);
     case QmpKind::other:
       break;
   }
-  return json.is_discarded() ? Json(text) : json;
+  return json.is_discarded() ? QmpJson(text) : json;
 }
 
 /// `file.driver=file` reaches into an object.
-Json& member(Json& object, const std::string& key) {
-  Json* at = &object;
+QmpJson& member(QmpJson& object, const std::string& key) {
+  QmpJson* at = &object;
   for (const auto& name : split(key, '.')) {
     if (name.empty() || (!at->is_object() && !at->is_null()))
       throw UsageError(in_backticks(key) + " is not a name of an argument");
@@ -62,7 +62,7 @@ std::string arguments_of(const std::string& command, const std::vector<std::stri
           .help("in a shell, JSON has to stand in single quotes");
     return parse_object(words.front()).dump();
   }
-  Json arguments = Json::object();
+  QmpJson arguments = QmpJson::object();
   for (const auto& word : words) {
     const auto equals = word.find('=');
     if (equals == std::string::npos || equals == 0)
@@ -71,7 +71,7 @@ std::string arguments_of(const std::string& command, const std::vector<std::stri
     const auto key = word.substr(0, equals);
     member(arguments, key) = typed(word.substr(equals + 1), schema().kind(command, key));
   }
-  return arguments.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return arguments.dump(-1, ' ', false, QmpJson::error_handler_t::replace);
 }
 
 /// {"execute": "stop"}, as QMP itself has it.

@@ -8,10 +8,10 @@
 namespace qlaunch {
 namespace {
 
-using Json = nlohmann::json;
-using Types = std::map<std::string, const Json*>;
+using QmpJson = nlohmann::json;
+using Types = std::map<std::string, const QmpJson*>;
 
-QmpKind kind_of(const Json& type) {
+QmpKind kind_of(const QmpJson& type) {
   const auto meta = type.value("meta-type", "");
   if (meta == "enum") return QmpKind::text;
   if (meta != "builtin") return QmpKind::other;
@@ -23,31 +23,31 @@ QmpKind kind_of(const Json& type) {
   return QmpKind::other;
 }
 
-std::vector<std::string> values_of(const Json& type) {
+std::vector<std::string> values_of(const QmpJson& type) {
   const auto meta = type.value("meta-type", "");
   if (meta == "builtin" && type.value("json-type", "") == "boolean") return {"false", "true"};
   std::vector<std::string> values;
   if (meta != "enum") return values;
   // `values` in older QEMUs, `members` besides it since 6.2.
   if (type.contains("values")) return type.at("values").get<std::vector<std::string>>();
-  for (const auto& member : type.value("members", Json::array()))
+  for (const auto& member : type.value("members", QmpJson::array()))
     values.push_back(member.value("name", ""));
   return values;
 }
 
-const Json& type_named(const Types& types, const std::string& name) {
-  static const Json nothing = Json::object();
+const QmpJson& type_named(const Types& types, const std::string& name) {
+  static const QmpJson nothing = QmpJson::object();
   const auto found = types.find(name);
   return found == types.end() ? nothing : *found->second;
 }
 
 }  // namespace
 
-QmpSchema::QmpSchema(const Json& schema) {
+QmpSchema::QmpSchema(const QmpJson& schema) {
   Types types;
   for (const auto& entry : schema) types[entry.value("name", "")] = &entry;
-  const auto add = [&](std::vector<Argument>& all, const Json& object, bool common) {
-    for (const auto& member : object.value("members", Json::array())) {
+  const auto add = [&](std::vector<Argument>& all, const QmpJson& object, bool common) {
+    for (const auto& member : object.value("members", QmpJson::array())) {
       const auto& type = type_named(types, member.value("type", ""));
       all.push_back({member.value("name", ""), kind_of(type), values_of(type),
                      member.contains("default"), common});
@@ -58,7 +58,7 @@ QmpSchema::QmpSchema(const Json& schema) {
     auto& arguments = commands_[entry.value("name", "")];
     const auto& object = type_named(types, entry.value("arg-type", ""));
     add(arguments, object, true);
-    for (const auto& variant : object.value("variants", Json::array()))
+    for (const auto& variant : object.value("variants", QmpJson::array()))
       add(arguments, type_named(types, variant.value("type", "")), false);
     std::stable_sort(arguments.begin(), arguments.end(), [](const auto& left, const auto& right) {
       return left.optional < right.optional;

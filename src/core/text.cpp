@@ -241,6 +241,10 @@ std::string octal(unsigned long long value, std::size_t width) {
   return with_zeros(value, 8, width);
 }
 
+bool lies_below(std::string_view path, std::string_view folder) {
+  return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
+}
+
 bool is_hexadecimal(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }

@@ -37,10 +37,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_in(const std::string& path, const std::string& folder) {
-  return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
-}
-
 /// The clone while it is no VM yet: a folder of another name, held by a lock, that any command
 /// removes where the one that makes it was killed.
 class Staging {
@@ -242,7 +238,7 @@ class Cloning {
     names.parent = request_.from;
     names.clone = request_.to;
     names.extends = record_.profile;
-    if (is_in(record_.profile, old_.data)) {
+    if (lies_below(record_.profile, old_.data)) {
       std::error_code ignored;
       for (const auto& entry : fs::directory_iterator(old_.data, ignored)) {
         if (entry.path().extension() == ".toml")
@@ -305,7 +301,7 @@ class Cloning {
   }
 
   std::string in_new(const std::string& path) const {
-    return is_in(path, old_.data) ? new_.data + path.substr(old_.data.size()) : path;
+    return lies_below(path, old_.data) ? new_.data + path.substr(old_.data.size()) : path;
   }
 
   void write_record_of(const std::string& folder) const {
@@ -323,7 +319,7 @@ class Cloning {
     for (const auto& source : loaded.sources) {
       auto path = source->name;
       if (!path.starts_with(builtin_prefix)) path = fs::absolute(path).lexically_normal().string();
-      if (is_in(path, folder)) path = new_.data + path.substr(folder.size());
+      if (lies_below(path, folder)) path = new_.data + path.substr(folder.size());
       record.sources.push_back({path, source->text});
     }
     auto plan = recorded_plan(record_);

@@ -3,6 +3,7 @@
 
 #include "core/error.hpp"
 #include "core/quote.hpp"
+#include "core/text.hpp"
 #include "core/units.hpp"
 #include "host/files.hpp"
 #include "image/backing.hpp"
@@ -26,10 +27,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_in(const std::string& path, const std::string& folder) {
-  return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
-}
-
 }  // namespace
 
 void decide_way(CloneDisk& disk, const CloneRules& rules, bool empty) {
@@ -38,15 +35,15 @@ void decide_way(CloneDisk& disk, const CloneRules& rules, bool empty) {
     disk.way = CloneWay::copied;
     disk.why = why;
     // A base in the parent's folder would tie the clone to that folder.
-    if (rules.copy || image.backing.empty() || is_in(image.backing, rules.folder)) return;
+    if (rules.copy || image.backing.empty() || lies_below(image.backing, rules.folder)) return;
     disk.base = image.backing;
     disk.base_format = image.backing_format.empty() ? "raw" : image.backing_format;
   };
   if (rules.copy) return copied("");
   if (image.format != "qcow2") return copied("a " + image.format + " file can be no overlay");
-  if (!is_in(disk.path, rules.folder)) return copied("its file is not qlaunch's");
+  if (!lies_below(disk.path, rules.folder)) return copied("its file is not qlaunch's");
   if (!image.snapshots.empty()) return copied("it has snapshots");
-  if (is_in(image.backing, rules.folder)) return copied("");
+  if (lies_below(image.backing, rules.folder)) return copied("");
   if (!rules.running && empty) {
     disk.way = CloneWay::shared;
     disk.base = image.backing;

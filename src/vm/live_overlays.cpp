@@ -43,14 +43,14 @@ std::vector<LiveOverlay> parsed(const std::string& text, const std::string& path
   return overlays;
 }
 
-bool missing(const std::string& path) {
+bool is_gone(const std::string& path) {
   return access(path.c_str(), F_OK) != 0 && errno == ENOENT;
 }
 
 }  // namespace
 
 std::vector<LiveOverlay> read_live_overlays(const std::string& folder) {
-  if (missing(note(folder))) return {};
+  if (is_gone(note(folder))) return {};
   return parsed(read_file(note(folder)), note(folder));
 }
 
@@ -70,7 +70,7 @@ void settle_overlays(const std::string& folder) {
   if (overlays.empty()) return;
   for (const auto& each : overlays) {
     // What is missing has its name already. In one step: the path always leads to a whole disk.
-    if (!missing(each.current)) {
+    if (!is_gone(each.current)) {
       chmod(each.path.c_str(), base_mode);
       if (std::rename(each.current.c_str(), each.path.c_str()) != 0)
         throw system_error("cannot rename " + in_backticks(each.current), errno);
@@ -88,7 +88,7 @@ void settle_overlays(const std::string& folder) {
 
 void settle_if_stopped(const std::string& name) {
   const auto folder = vm_paths(state_roots(), name).data;
-  if (missing(note(folder))) return;
+  if (is_gone(note(folder))) return;
   FileLock lock(folder + "/lock");
   if (!lock.try_lock()) return;
   const auto live = read_live(name);

@@ -5,6 +5,7 @@
 #include "core/quote.hpp"
 #include "host/paths.hpp"
 #include "qmp/message.hpp"
+#include "qmp/requests.hpp"
 #include "vm/file_watch.hpp"
 #include "vm/guest_clock.hpp"
 #include "vm/keeper.hpp"
@@ -27,10 +28,6 @@ using Clock = std::chrono::steady_clock;
 constexpr auto patience = std::chrono::seconds(5);
 /// How long QEMU may take to carry out what it has agreed to.
 constexpr auto effect_patience = std::chrono::seconds(10);
-
-std::string state_of(qmp::SyncClient& client) {
-  return client.execute("query-status").at("status").get<std::string>();
-}
 
 /// QEMU goes on from these only after a reset.
 bool needs_reset(const std::string& state) {
@@ -106,7 +103,7 @@ bool await_off(const LiveRecord& live, int pidfd, const RebootRequest& request,
     journal.clear();
     {
       CommandSocket socket(live, effect_patience);
-      if (state_of(socket.client()) == "shutdown") return true;
+      if (socket.client().call(qmp::query_status()).status == "shutdown") return true;
     }
     if (Clock::now() >= deadline) return false;
   }
@@ -118,11 +115,11 @@ std::string pause_vm(const std::string& name) {
   const auto live = require_running(name);
   CommandSocket socket(live, patience);
   auto& client = socket.client();
-  const auto before = state_of(client);
+  const auto before = client.call(qmp::query_status()).status;
   if (before == "paused" || before == "prelaunch") return "paused already";
   if (before != "running") return "does not run on: it is in state " + in_backticks(before);
   client.execute("stop");
-  const auto after = state_of(client);
+  const auto after = client.call(qmp::query_status()).status;
   if (after != "running") return "paused";
   throw Error("QEMU did not pause VM " + in_backticks(name));
 }
@@ -134,7 +131,7 @@ std::string resume_vm(const std::string& name) {
   {
     CommandSocket socket(live, patience);
     auto& client = socket.client();
-    const auto state = state_of(client);
+    const auto state = client.call(qmp::query_status()).status;
     if (state == "running") return "runs already";
     if (needs_reset(state)) {
       StateError error(state == "shutdown" ? "the guest of " + in_backticks(name) +
@@ -149,10 +146,10 @@ std::string resume_vm(const std::string& name) {
     if (state == "postmigrate") forget_suspended(name);
     // `cont` would leave a guest that went to sleep asleep.
     client.execute(state == "suspended" ? "system_wakeup" : "cont");
-    if (state_of(client) != "running")
+    if (client.call(qmp::query_status()).status != "running")
       // What had stopped it (a full disk) stopped it again.
       throw Error("VM " + in_backticks(name) + " was resumed and stopped again at once, in state " +
-                  in_backticks(state_of(client)))
+                  in_backticks(client.call(qmp::query_status()).status))
           .help("`qlaunch events " + quoted + "` tells why");
     agent = agent_listens(client);
   }
@@ -163,7 +160,7 @@ std::string reset_vm(const std::string& name) {
   const auto live = require_running(name);
   CommandSocket socket(live, patience);
   auto& client = socket.client();
-  const auto state = state_of(client);
+  const auto state = client.call(qmp::query_status()).status;
   if (needs_reset(state)) {
     start_anew(client, name);
     return "reset, and runs again";

@@ -3,6 +3,7 @@
 
 #include "core/error.hpp"
 #include "host/files.hpp"
+#include "qmp/requests.hpp"
 #include "vm/journal.hpp"
 #include "vm/process_json.hpp"
 #include "vm/suspended.hpp"
@@ -31,10 +32,6 @@ Json read_marker(const VmPaths& paths) {
   return json.is_object() ? json : Json();
 }
 
-std::string state_of(qmp::SyncClient& client) {
-  return client.execute("query-status").at("status").get<std::string>();
-}
-
 void cancel(qmp::SyncClient& client) {
   const auto deadline = Clock::now() + cancel_patience;
   for (bool told = false; Clock::now() < deadline; told = true) {
@@ -47,16 +44,16 @@ void cancel(qmp::SyncClient& client) {
 }
 
 void settle_saving(const LiveRecord& live, qmp::SyncClient& client, bool running) {
-  const auto state = state_of(client);
+  const auto state = client.call(qmp::query_status()).status;
   if (state == "postmigrate" && suspended_by(live.name, live.qemu)) return client.quit();
   cancel(client);
   forget_suspended(live.name);
-  if (running && state_of(client) != "running") client.execute("cont");
+  if (running && client.call(qmp::query_status()).status != "running") client.execute("cont");
 }
 
 /// As far as it came it is taken further, but for a state that QEMU has not got yet.
 void settle_loading(const LiveRecord& live, qmp::SyncClient& client) {
-  const auto state = state_of(client);
+  const auto state = client.call(qmp::query_status()).status;
   auto suspended = read_suspended(live.name);
   if (!suspended) return;
   if (state == "inmigrate") return client.quit();

@@ -4,6 +4,7 @@
 #include "core/error.hpp"
 #include "core/quote.hpp"
 #include "host/files.hpp"
+#include "qmp/requests.hpp"
 #include "vm/ephemeral.hpp"
 #include "vm/journal.hpp"
 #include "vm/keeper.hpp"
@@ -26,13 +27,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr auto tidy_patience = std::chrono::seconds(15);
-constexpr auto cancel_patience = std::chrono::seconds(20);
+constexpr auto go_on_patience = std::chrono::seconds(20);
 /// Devices, and pages that change while QEMU looks.
 constexpr std::uint64_t spare_room = std::uint64_t{16} << 20U;
-
-std::string state_of(qmp::SyncClient& client) {
-  return client.execute("query-status").at("status").get<std::string>();
-}
 
 void check_state(const std::string& name, const std::string& state) {
   if (state == "running" || state == "paused") return;
@@ -73,11 +70,12 @@ void check_space(const LiveRecord& live) {
 
 void stand_still(qmp::SyncClient& client, const std::string& name) {
   client.execute("stop");
-  if (state_of(client) == "running") throw Error("QEMU did not stop VM " + in_backticks(name));
+  if (client.call(qmp::query_status()).status == "running")
+    throw Error("QEMU did not stop VM " + in_backticks(name));
 }
 
 void let_go_on(const LiveRecord& live) {
-  CommandSocket(live, cancel_patience).client().execute("cont");
+  CommandSocket(live, go_on_patience).client().execute("cont");
 }
 
 void end_qemu(const LiveRecord& live) {
@@ -115,7 +113,7 @@ Suspended describe(const LiveRecord& live, std::uint64_t bytes) {
 std::uint64_t save(const LiveRecord& live, bool running, const SuspendRequest& request) {
   try {
     if (running) {
-      CommandSocket socket(live, cancel_patience);
+      CommandSocket socket(live, go_on_patience);
       stand_still(socket.client(), live.name);
     }
     at_step(Step::suspend_stopped);
@@ -146,7 +144,7 @@ std::string suspend_vm(const std::string& name, const SuspendRequest& request) {
   {
     CommandSocket socket(live);
     auto& client = socket.client();
-    const auto state = state_of(client);
+    const auto state = client.call(qmp::query_status()).status;
     check_state(name, state);
     running = state == "running";
     if (const auto reasons = what_blocks_saving(client); !reasons.empty())

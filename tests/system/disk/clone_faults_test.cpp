@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string disk(const Home& home, const std::string& vm) {
+std::string data_disk(const Home& home, const std::string& vm) {
   return parts::data(home, vm, "data.qcow2");
 }
 
@@ -33,22 +33,22 @@ void expect_sound(const Home& home, bool made) {
   CHECK(known(home, "test") == made);
   for (const auto& entry : fs::directory_iterator(home.path() + "/data"))
     CHECK_FALSE(entry.path().filename().string().starts_with(".making-"));
-  CHECK(parts::has(home, disk(home, "web"), 1, 0));
-  CHECK(parts::damage(home, disk(home, "web")).empty());
+  CHECK(parts::has(home, data_disk(home, "web"), 1, 0));
+  CHECK(parts::damage(home, data_disk(home, "web")).empty());
   if (made) {
-    CHECK(parts::has(home, disk(home, "test"), 1, 0));
+    CHECK(parts::has(home, data_disk(home, "test"), 1, 0));
     parts::ok(home, {"remove", "test", "--yes"});
   }
   // The name is free, the parent starts and can be cloned.
   parts::ok(home, {"clone", "web", "test"});
-  CHECK(parts::has(home, disk(home, "test"), 1, 0));
-  parts::write(home, disk(home, "test"), 8, 0);
+  CHECK(parts::has(home, data_disk(home, "test"), 1, 0));
+  parts::write(home, data_disk(home, "test"), 8, 0);
   parts::ok(home, {"up", "web"});
   parts::write_running(home, "web", "data", 9, 128);
   parts::ok(home, {"kill", "web"});
-  CHECK(parts::has(home, disk(home, "web"), 1, 0));
-  CHECK(parts::has(home, disk(home, "web"), 9, 128));
-  CHECK(parts::has(home, disk(home, "test"), 8, 0));
+  CHECK(parts::has(home, data_disk(home, "web"), 1, 0));
+  CHECK(parts::has(home, data_disk(home, "web"), 9, 128));
+  CHECK(parts::has(home, data_disk(home, "test"), 8, 0));
   parts::ok(home, {"remove", "test", "web", "--yes"});
   for (const auto& entry : fs::recursive_directory_iterator(home.path() + "/data"))
     CHECK_MESSAGE(entry.path().extension() != ".qcow2", entry.path().string());
@@ -68,7 +68,7 @@ TEST_CASE("killed while it clones a stopped VM") {
     home.write("web.toml", parts::profile());
     parts::ok(home, {"up", "web.toml"});
     parts::ok(home, {"kill", "web"});
-    parts::write(home, disk(home, "web"), 1, 0);
+    parts::write(home, data_disk(home, "web"), 1, 0);
     parts::kill_at(home, step, {"clone", "web", "test"});
     expect_sound(home, is_made(step));
   }
@@ -90,7 +90,7 @@ TEST_CASE("killed while it clones a running VM, alone or with QEMU") {
         parts::write_running(home, "web", "data", 5, 64);
         parts::ok(home, {"disk", "resize", "web:data", "12MiB"});
         parts::ok(home, {"kill", "web"});
-        CHECK(parts::has(home, disk(home, "web"), 5, 64));
+        CHECK(parts::has(home, data_disk(home, "web"), 5, 64));
       } else {
         const auto pid =
             json::parse(parts::ok(home, {"status", "web", "--json"})).at("pid").get<int>();
@@ -110,7 +110,7 @@ TEST_CASE("Ctrl-C in the middle of a copy leaves nothing") {
   home.write("web.toml", parts::profile());
   parts::ok(home, {"up", "web.toml"});
   parts::ok(home, {"kill", "web"});
-  parts::write(home, disk(home, "web"), 1, 0);
+  parts::write(home, data_disk(home, "web"), 1, 0);
   std::vector<std::string> words{test::binary(), "clone", "web", "test", "--copy"};
   auto options = home.program(words);
   options.environment.push_back("QLAUNCH_TEST_STOP_AT=clone-staged");
@@ -145,7 +145,7 @@ TEST_CASE("a full disk: the clone is refused or undone, and says so") {
   parts::ok(home, {"up", "web.toml"});
   parts::ok(home, {"kill", "web"});
   // 2 MiB of data, and a file that leaves 1 MiB: too little for a copy, enough for a link.
-  parts::tool(home, {"qemu-io", "-f", "qcow2", "-c", "write -P 1 0 2M", disk(home, "web")});
+  parts::tool(home, {"qemu-io", "-f", "qcow2", "-c", "write -P 1 0 2M", data_disk(home, "web")});
   const auto free = fs::space(data).available;
   parts::tool(home, {"dd", "if=/dev/zero", "of=" + data + "/filler", "bs=65536",
                      "count=" + std::to_string(free / 65536 - 20), "status=none"});
@@ -161,7 +161,7 @@ TEST_CASE("a full disk: the clone is refused or undone, and says so") {
                      "count=" + std::to_string(left / 4096 - 8), "status=none"});
   CHECK(home.run({"clone", "web", "test"}).code == 1);
   CHECK_FALSE(known(home, "test"));
-  CHECK(parts::has(home, disk(home, "web"), 1, 0));
+  CHECK(parts::has(home, data_disk(home, "web"), 1, 0));
   fs::remove(data + "/more");
   fs::remove(data + "/filler");
   expect_sound(home, false);
