@@ -48,6 +48,30 @@ Plan plan_to_load_into(Plan plan) {
   return plan;
 }
 
+void set_host_port(Plan& plan, std::size_t index, std::uint16_t port) {
+  auto& planned = plan.forwards.at(index);
+  auto& forward = planned.forward;
+  const auto text = [&](std::uint16_t number) {
+    return std::string(forward.protocol == Protocol::tcp ? "\"tcp:" : "\"udp:") +
+           forward.host_address + ':' + std::to_string(number) +
+           "-:" + std::to_string(forward.guest_port) + '"';
+  };
+  for (auto& argument : plan.qemu.arguments) {
+    if (argument.words.size() < 2 || argument.words[0] != "-netdev" ||
+        argument.words[1].find("\"id\":\"" + planned.network + '"') == std::string::npos)
+      continue;
+    auto& word = argument.words[1];
+    // QEMU may have been left to choose one.
+    for (const std::uint16_t old : {forward.host_port, std::uint16_t{0}}) {
+      const auto at = word.find(text(old));
+      if (at == std::string::npos) continue;
+      word.replace(at, text(old).size(), text(port));
+      break;
+    }
+  }
+  forward.host_port = port;
+}
+
 std::vector<PlannedDisk> written_disks(const Plan& plan) {
   std::vector<PlannedDisk> out;
   for (const auto& disk : plan.disks) {

@@ -19,6 +19,9 @@ Plan plan_to_keep(const Plan& plan);
 /// QEMU waits for what is loaded.
 Plan plan_to_load_into(Plan plan);
 
+/// A forward's port in the plan and in what QEMU is told.
+void set_host_port(Plan& plan, std::size_t forward, std::uint16_t port);
+
 /// The disks that a snapshot has to have: those that the guest writes, and the UEFI variables.
 std::vector<PlannedDisk> written_disks(const Plan& plan);
 

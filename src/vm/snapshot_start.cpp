@@ -4,6 +4,7 @@
 #include "core/quote.hpp"
 #include "host/files.hpp"
 #include "host/paths.hpp"
+#include "host/socket.hpp"
 #include "host/spawn.hpp"
 #include "plan/plan_json.hpp"
 #include "vm/control.hpp"
@@ -34,6 +35,18 @@ Plan plan_of(const std::string& name, const SnapshotNote& note) {
   } catch (const Error& error) {
     throw Error("the machine that snapshot " + in_backticks(note.tag) + " of VM " +
                 in_backticks(name) + " was made on is not known to this version: " + error.what());
+  }
+}
+
+/// Where any port will do, the one that the VM has had before, if that is free.
+void choose_ports(const std::string& name, Plan& plan) {
+  const auto record = require_record(name);
+  for (std::size_t index = 0; index < plan.forwards.size(); ++index) {
+    const auto& [network, forward, where] = plan.forwards[index];
+    const auto known = record.auto_ports.find(auto_port_key(network, forward));
+    if (known == record.auto_ports.end()) continue;
+    const bool free = port_free(forward.protocol, forward.host_address, known->second);
+    set_host_port(plan, index, free ? known->second : std::uint16_t{0});
   }
 }
 
@@ -69,7 +82,8 @@ void record_plan(const std::string& name, const Plan& plan) {
 
 LiveRecord start_from(const std::string& name, const SnapshotNote& note, Undertaking& undertaking,
                       const LaunchProgress& progress, const std::function<bool()>& interrupted) {
-  const auto plan = plan_of(name, note);
+  auto plan = plan_of(name, note);
+  choose_ports(name, plan);
   check_ports(plan);
   check_disks(plan);
   clear_dead_run(name, plan.paths);

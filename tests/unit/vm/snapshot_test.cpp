@@ -247,6 +247,24 @@ TEST_CASE("the machine is what the guest sees of a plan") {
   CHECK_FALSE(same_machine(one, other));
 }
 
+TEST_CASE("a forward gets another port in the plan and in what QEMU is told") {
+  Plan plan;
+  plan.qemu.arguments = {
+      option(
+          "-netdev",
+          R"({"id":"net0","hostfwd":[{"str":"tcp:127.0.0.1:0-:22"},{"str":"udp:127.0.0.1:70-:22"}]})"),
+      option("-netdev", R"({"id":"net1","hostfwd":[{"str":"tcp:127.0.0.1:0-:22"}]})")};
+  plan.forwards = {{"net0", {Protocol::tcp, "127.0.0.1", 2222, 22}, {}},
+                   {"net0", {Protocol::udp, "127.0.0.1", 70, 22}, {}}};
+  set_host_port(plan, 0, 5);
+  set_host_port(plan, 1, 0);
+  CHECK(plan.forwards[0].forward.host_port == 5);
+  CHECK(plan.qemu.arguments[0].words[1] ==
+        R"({"id":"net0","hostfwd":[{"str":"tcp:127.0.0.1:5-:22"},{"str":"udp:127.0.0.1:0-:22"}]})");
+  CHECK(plan.qemu.arguments[1].words[1] ==
+        R"({"id":"net1","hostfwd":[{"str":"tcp:127.0.0.1:0-:22"}]})");
+}
+
 TEST_CASE("every node that is written to is accounted for") {
   Plan plan;
   plan.disks = {disk_of("root"), disk_of("cd", DiskFormat::raw, true)};
