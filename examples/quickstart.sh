@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # From a fresh clone to a running virtual machine: installs what is missing,
-# builds a release, starts the built-in profile `hello`, looks at it, shuts it
-# down. Everything the VM makes lies in a temporary folder that is removed at the
+# builds a release, starts the built-in profile `hello`, looks at it, takes a live
+# snapshot of it, shuts it down, and goes back. Everything the VM makes lies in a temporary folder that is removed at the
 # end, also after Ctrl-C.
 set -eu
 
@@ -82,7 +82,18 @@ run qlaunch status hello
 step 'What the guest wrote to its serial port'
 run qlaunch log hello serial
 
+step 'Keep all of it as it is now: memory and disk, while it runs'
+run qlaunch snapshot create hello fresh -m 'just booted'
+
 step 'Shut it down, as its power button would'
+run qlaunch shutdown hello
+
+step 'Go back: the guest goes on where it was, and does not boot'
+run qlaunch snapshot revert hello fresh
+run qlaunch snapshot list hello
+run qlaunch status hello --get state
+
+step 'Shut it down again'
 run qlaunch shutdown hello
 
 step 'What is left'

@@ -57,7 +57,10 @@ void write_work(const std::string& name, const SnapshotWork& work) {
                {"freezes", work.freezes},
                {"holds", work.holds}};
   if (work.qemu) json["qemu"] = process_to_json(*work.qemu);
-  write_file_atomic(path_of(name), json.dump(-1, ' ', false, Json::error_handler_t::replace));
+  // To wait for the disk here is to wait for all that QEMU has written and not flushed: a save of
+  // gigabytes. What a QEMU does outlives this process, and nothing of it a crash of the host.
+  write_file_atomic(path_of(name), json.dump(-1, ' ', false, Json::error_handler_t::replace), 0600,
+                    work.qemu ? Durability::quick : Durability::crash_safe);
 }
 
 void remove_work(const std::string& name) {

@@ -97,6 +97,23 @@ TEST_CASE("job: from its start to its dismissal, with progress, whatever else is
   CHECK(client.wait_event({"STOP"}, 20s).has_value());
 }
 
+TEST_CASE("job: one that is not dismissed stays for others to ask about") {
+  Peer peer([](Stage& stage) {
+    stage.open();
+    const Job job{stage};
+    stage.answer(job.hear("snapshot-load"), "{}");
+    job.tell("concluded", 10, R"(, "error": "no")");
+    stage.answer(stage.hear(), "{}");
+    stage.wait_for_close();
+  });
+  auto client = SyncClient::adopt(peer.take());
+  JobOptions options;
+  options.dismiss = false;
+  CHECK_THROWS_AS(client.run_job("snapshot-load", arguments, options), qmp::JobFailed);
+  // The next word on the connection is the caller's own.
+  CHECK(client.execute("query-status").is_object());
+}
+
 TEST_CASE("job: its error, its refusal, its end unseen") {
   std::function<void(const Job&)> script;
   std::string text;
