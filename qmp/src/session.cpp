@@ -150,6 +150,8 @@ std::optional<Message> Session::interpret(std::string_view line) {
 }
 
 std::optional<Message> Session::greeting(const Envelope& message) {
+  // QEMU gives to the next client what the one before has hung up on: events of a job that goes on.
+  if (message.has_event && !message.has_greeting) return std::nullopt;
   if (!message.has_greeting || !message.greeting.is_object()) {
     return malformed("the peer did not begin with a QMP greeting");
   }

@@ -18,6 +18,7 @@
 #include "vm/frozen.hpp"
 #include "vm/journal.hpp"
 #include "vm/launch_lock.hpp"
+#include "vm/live_overlays.hpp"
 #include "vm/record.hpp"
 #include "vm/steps.hpp"
 
@@ -186,7 +187,7 @@ class Cloning {
   std::string path_of(const Disk& disk, const std::string& file) const {
     if (live_) {
       for (const auto& planned : live_->plan.disks) {
-        if (planned.name == disk.name && !planned.readonly) return planned.path;
+        if (planned.name == disk.name && !planned.readonly) return written_now(planned.path);
       }
     }
     return disk.file.empty() ? old_.data + '/' + file : disk.file;
@@ -219,9 +220,8 @@ class Cloning {
         disk.node = plan.nvram->node;
         continue;
       }
-      const auto planned = std::find_if(plan.disks.begin(), plan.disks.end(), [&](const auto& it) {
-        return it.name == disk.name && it.path == disk.path;
-      });
+      const auto planned = std::find_if(plan.disks.begin(), plan.disks.end(),
+                                        [&](const auto& it) { return it.name == disk.name; });
       if (planned != plan.disks.end()) disk.node = current_node(socket.client(), *planned);
     }
     for (const auto& disk : disks_) {

@@ -5,17 +5,18 @@
 #include "core/quote.hpp"
 #include "image/image_locks.hpp"
 #include "plan/identity.hpp"
+#include "qmp/message.hpp"
+#include "vm/drive.hpp"
 #include "vm/live_overlays.hpp"
+#include "vm/operation.hpp"
 #include "vm/steps.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
+#include <chrono>
 #include <optional>
 
 #include <nlohmann/json.hpp>
 
-#include <poll.h>
 #include <unistd.h>
 
 namespace qlaunch {
@@ -24,10 +25,8 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::string_view ours = "clone-";
-// Milliseconds between two looks at a copy: UEFI variables are there at once, a disk takes its
-// time.
-constexpr int first_look = 5;
-constexpr int longest_wait = 250;
+/// Between two looks at how far a copy is; its end is told at once.
+constexpr auto longest_wait = std::chrono::milliseconds(250);
 
 class Taking {
  public:
@@ -36,27 +35,25 @@ class Taking {
       : live_(live), disks_(disks), bases_(bases), folder_(folder), request_(request) {}
 
   void run(const std::function<void()>& frozen) {
-    {
-      CommandSocket socket(live_);
-      auto& client = socket.client();
-      forget_old(client);
-      for (const auto& disk : disks_) {
-        if (disk.way == CloneWay::copied) make_target(disk);
-      }
-      try {
-        make_overlays();
-        transact(client);
-      } catch (const qmp::Refused& refused) {
-        take_back(client);
-        throw Error("QEMU does not give the disks of VM " + in_backticks(live_.name) +
-                    " away: " + refused.desc());
-      } catch (const Error&) {
-        take_back(client);
-        throw;
-      }
-      at_step("clone-frozen");
-      write_down();
+    // Held to the end: what QEMU tells of a job that goes on would reach the next command first.
+    CommandSocket socket(live_);
+    auto& client = socket.client();
+    forget_old(client);
+    for (const auto& disk : disks_) {
+      if (disk.way == CloneWay::copied) make_target(disk);
     }
+    try {
+      make_overlays();
+      transact(client);
+    } catch (const qmp::Refused& refused) {
+      take_back(client);
+      throw Error("QEMU does not give the disks of VM " + in_backticks(live_.name) +
+                  " away: " + refused.desc());
+    } catch (const Error&) {
+      take_back(client);
+      throw;
+    }
+    at_step("clone-frozen");
     std::optional<Error> failure;
     try {
       check_files();
@@ -64,7 +61,7 @@ class Taking {
     } catch (const Error& error) {
       failure = error;
     }
-    follow_copies(std::move(failure));
+    follow_copies(client, std::move(failure));
   }
 
  private:
@@ -225,21 +222,6 @@ class Taking {
     for (const auto& path : made_) unlink(path.c_str());
   }
 
-  /// Commands that come after this one speak to the nodes that are written now.
-  void write_down() const {
-    auto live = read_live(live_.name);
-    if (!live || !(live->qemu == live_.qemu)) return;
-    for (const auto& disk : disks_) {
-      if (disk.way != CloneWay::linked) continue;
-      for (auto& planned : live->plan.disks) {
-        if (planned.name != disk.name) continue;
-        planned.node = overlay_node(disk);
-        planned.path = overlay_file(disk);
-      }
-    }
-    write_live(*live);
-  }
-
   /// QEMU has to hold the very file that is the base now, and the overlay once.
   void check_files() const {
     for (const auto& disk : disks_) {
@@ -255,25 +237,19 @@ class Taking {
     }
   }
 
-  void follow_copies(std::optional<Error> failure) {
+  void follow_copies(qmp::SyncClient& client, std::optional<Error> failure) {
     std::vector<const CloneDisk*> left;
     for (const auto& disk : disks_) {
       if (disk.way == CloneWay::copied) left.push_back(&disk);
     }
-    int wait = first_look;
+    OperationRecord record(live_.name, "copying its disks for a clone");
     while (!left.empty()) {
-      {
-        // Not held all the time: other commands have their turn.
-        CommandSocket socket(live_);
-        auto& client = socket.client();
-        if (!failure && request_.interrupted()) failure.emplace("interrupted");
-        if (failure) cancel(client, left);
-        const auto jobs = client.execute("query-jobs");
-        std::erase_if(left,
-                      [&](const CloneDisk* disk) { return ended(client, jobs, *disk, failure); });
-      }
-      if (!left.empty()) poll(nullptr, 0, wait);
-      wait = std::min(2 * wait, longest_wait);
+      if (!failure && request_.interrupted()) failure.emplace("interrupted");
+      if (failure) cancel(client, left);
+      const auto jobs = client.execute("query-jobs");
+      std::erase_if(left,
+                    [&](const CloneDisk* disk) { return ended(client, jobs, *disk, failure); });
+      if (!left.empty()) client.wait_event({"JOB_STATUS_CHANGE"}, longest_wait);
     }
     if (failure) throw std::move(*failure);
   }
@@ -323,11 +299,8 @@ class Taking {
 }  // namespace
 
 std::string current_node(qmp::SyncClient& client, const PlannedDisk& disk) {
-  const auto id = planner::qemu_id("drive-", disk.name);
-  const auto path = "/machine/peripheral/" + id;
   for (const auto& block : client.execute("query-block")) {
-    const auto device = block.value("qdev", "");
-    if (device != id && device != path && !device.starts_with(path + '/')) continue;
+    if (!is_drive_of(block.value("qdev", ""), disk.name)) continue;
     if (!block.contains("inserted")) continue;
     const auto node = block.at("inserted").value("node-name", "");
     if (!node.empty()) return node;

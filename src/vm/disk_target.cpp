@@ -37,6 +37,9 @@ std::vector<DiskTarget> disks_of(const std::string& vm) {
   const auto plan = runs ? live->plan : recorded_plan(require_record(vm));
   std::vector<DiskTarget> all;
   for (const auto& disk : plan.disks) all.push_back(target_of(vm, disk));
+  if (runs) {
+    for (auto& target : all) target.path = written_now(target.path);
+  }
   if (plan.nvram) {
     all.push_back(target_of(vm, *plan.nvram));
     all.back().disk = "nvram";

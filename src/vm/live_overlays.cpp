@@ -11,6 +11,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 
 #include <nlohmann/json.hpp>
 
@@ -63,6 +64,15 @@ void write_live_overlays(const std::string& folder, const std::vector<LiveOverla
   for (const auto& each : overlays)
     json.push_back({{"path", each.path}, {"current", each.current}, {"old", each.old}});
   write_file_atomic(note(folder), json.dump(1) + '\n');
+}
+
+std::string written_now(const std::string& path) {
+  const auto folder = std::filesystem::path(path).parent_path().string();
+  if (missing(note(folder))) return path;
+  for (const auto& each : read_live_overlays(folder)) {
+    if (each.path == path && !missing(each.current)) return each.current;
+  }
+  return path;
 }
 
 void settle_overlays(const std::string& folder) {

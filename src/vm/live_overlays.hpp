@@ -25,6 +25,9 @@ std::vector<LiveOverlay> read_live_overlays(const std::string& folder);
 /// Must be there before QEMU writes to the first of them. None: removes the note.
 void write_live_overlays(const std::string& folder, const std::vector<LiveOverlay>& overlays);
 
+/// The file that is written now under a disk's own path, as its plan and notes about it have it.
+std::string written_now(const std::string& path);
+
 /// The VM does not run: what was written last gets the disk's name. May be cut off at any point,
 /// and done twice. Throws where a file cannot be renamed.
 void settle_overlays(const std::string& folder);

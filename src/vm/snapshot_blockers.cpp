@@ -2,6 +2,7 @@
 #include "vm/snapshot_blockers.hpp"
 
 #include "core/quote.hpp"
+#include "vm/drive.hpp"
 #include "vm/move_paths.hpp"
 #include "vm/snapshot_plan.hpp"
 
@@ -83,9 +84,11 @@ std::vector<WrittenNode> written_nodes(const nlohmann::json& blocks, const Plan&
                      inserted->value("node-name", ""), inserted->value("file", ""),
                      inserted->value("drv", "")};
     for (const auto& disk : disks) {
-      if (disk.node != node.node) continue;
+      // The drive counts: since a clone of the running VM it is written through another node.
+      if (disk.node != node.node && !is_drive_of(node.name, disk.name)) continue;
       node.name = disk.name;
       node.path = disk.path;
+      break;
     }
     if (node.name.empty()) node.name = node.node;
     out.push_back(std::move(node));
@@ -93,7 +96,7 @@ std::vector<WrittenNode> written_nodes(const nlohmann::json& blocks, const Plan&
   // In the order of the profile; QEMU has one of its own.
   const auto place = [&](const WrittenNode& node) {
     return std::find_if(disks.begin(), disks.end(),
-                        [&](const auto& disk) { return disk.node == node.node; }) -
+                        [&](const auto& disk) { return disk.name == node.name; }) -
            disks.begin();
   };
   std::stable_sort(out.begin(), out.end(),
@@ -109,7 +112,7 @@ std::vector<Blocker> find_blockers(const std::vector<WrittenNode>& nodes,
   }
   for (const auto& disk : written_disks(plan)) {
     const bool there = std::any_of(nodes.begin(), nodes.end(),
-                                   [&](const auto& node) { return node.node == disk.node; });
+                                   [&](const auto& node) { return node.name == disk.name; });
     if (there) continue;
     out.push_back({"disk " + in_backticks(disk.name) + " is not there any more",
                    {"a snapshot without it could not be taken up again"}});

@@ -10,6 +10,7 @@
 #include "image/internal_snapshots.hpp"
 #include "plan/plan_json.hpp"
 #include "vm/journal.hpp"
+#include "vm/live_overlays.hpp"
 #include "vm/record.hpp"
 #include "vm/snapshot_plan.hpp"
 #include "vm/snapshot_progress.hpp"
@@ -51,7 +52,7 @@ std::vector<SnapshotFile> snapshot_files(const std::string& name, const Plan& pl
     const bool known = std::any_of(files.begin(), files.end(),
                                    [&](const auto& each) { return each.path == file.path; });
     if (known) return;
-    file.snapshots = read_internal_snapshots(file.path);
+    file.snapshots = read_internal_snapshots(written_now(file.path));
     files.push_back(std::move(file));
   };
   for (const auto& disk : written_disks(plan)) {
@@ -102,7 +103,7 @@ void require_space(const std::string& path, std::uint64_t bytes) {
 
 bool all_have_it(const SnapshotNote& note) {
   return std::all_of(note.members.begin(), note.members.end(), [&](const auto& member) {
-    return find_snapshot(read_internal_snapshots(member.path), note.tag) != nullptr;
+    return find_snapshot(read_internal_snapshots(written_now(member.path)), note.tag) != nullptr;
   });
 }
 
@@ -110,7 +111,7 @@ SnapshotNote finish_making(const std::string& name, const SnapshotWork& work) {
   auto note = work.note;
   note.disk_size = 0;
   for (auto& member : note.members) {
-    const auto there = read_internal_snapshots(member.path);
+    const auto there = read_internal_snapshots(written_now(member.path));
     const auto* snapshot = find_snapshot(there, note.tag);
     if (snapshot == nullptr)
       throw Error("disk " + in_backticks(member.name) + " does not have the snapshot " +
@@ -120,7 +121,7 @@ SnapshotNote finish_making(const std::string& name, const SnapshotWork& work) {
     if (member.name == "state") {
       note.vm_state_size = snapshot->vm_state_size;
     } else {
-      note.disk_size += allocated_size(member.path);
+      note.disk_size += allocated_size(written_now(member.path));
     }
   }
   write_note(name, note);

@@ -7,6 +7,7 @@
 #include "qmp/agent.hpp"
 #include "qmp/job.hpp"
 #include "vm/guest_clock.hpp"
+#include "vm/live_overlays.hpp"
 #include "vm/snapshot_parts.hpp"
 #include "vm/snapshot_plan.hpp"
 #include "vm/snapshot_steps.hpp"
@@ -102,17 +103,19 @@ void save_disks(LiveSnapshots& vm, SnapshotWork& work, Undertaking& undertaking)
 void remove_running(LiveSnapshots& vm, const SnapshotNote& note) {
   std::vector<std::string> nodes;
   for (const auto& member : note.members) {
-    if (find_snapshot(read_internal_snapshots(member.path), note.tag) == nullptr) continue;
+    if (find_snapshot(read_internal_snapshots(written_now(member.path)), note.tag) == nullptr)
+      continue;
     const bool state = member.name == "state";
-    const bool written = std::any_of(vm.nodes().begin(), vm.nodes().end(),
-                                     [&](const auto& node) { return node.node == member.node; });
-    if (!state && !written) {
+    // By its name: since a clone of the running VM the disk is written through another node.
+    const auto written = std::find_if(vm.nodes().begin(), vm.nodes().end(),
+                                      [&](const auto& node) { return node.name == member.name; });
+    if (!state && written == vm.nodes().end()) {
       // Of a machine that it is not any more.
       delete_internal_snapshot(member.path, note.tag);
       continue;
     }
     if (state) vm.attach_state_image();
-    nodes.push_back(member.node);
+    nodes.push_back(state ? member.node : written->node);
   }
   if (!nodes.empty()) vm.remove(note.tag, nodes);
 }

@@ -122,12 +122,12 @@ SnapshotNote save(Held& held, const std::string& name, const SnapshotNote& note,
   }
 }
 
-/// The nodes that it has are those that the VM writes to now.
+/// The disks that it has are those that the VM writes to now, through whatever nodes.
 bool same_nodes(LiveSnapshots& vm, const SnapshotNote& note) {
   std::set<std::string> now, then;
-  for (const auto& node : vm.nodes()) now.insert(node.node);
+  for (const auto& node : vm.nodes()) now.insert(node.name);
   for (const auto& member : note.members) {
-    if (member.name != "state") then.insert(member.node);
+    if (member.name != "state") then.insert(member.name);
   }
   return now == then;
 }

@@ -253,3 +253,37 @@ TEST_CASE("two clones of one VM at once") {
   CHECK(parts::has(home, disk(home, "web"), 1, 0));
   CHECK(parts::has(home, disk(home, "web"), 2, 64));
 }
+
+TEST_CASE("snapshots of a VM that was cloned while it ran: the same before and after it ended") {
+  Home home;
+  home.write("web.toml", parts::profile());
+  parts::ok(home, {"up", "web.toml"});
+  parts::write_running(home, "web", "data", 1, 0);
+  parts::ok(home, {"clone", "web", "test"});
+  parts::ok(home, {"snapshot", "create", "web", "one"});
+  parts::ok(home, {"snapshot", "create", "web", "two"});
+  parts::write_running(home, "web", "data", 2, 0);
+  const auto complete = [&] {
+    const auto all = json::parse(parts::ok(home, {"snapshot", "list", "web", "--json"}));
+    int count = 0;
+    for (const auto& each : all) {
+      if (each.at("health") == "whole") ++count;
+    }
+    return count;
+  };
+  CHECK(complete() == 2);
+  parts::ok(home, {"snapshot", "delete", "web", "two"});
+  parts::ok(home, {"snapshot", "revert", "web", "one", "--discard"});
+  CHECK(parts::has_running(home, "web", "data", 1, 0));
+  parts::ok(home, {"kill", "web"});
+  CHECK(complete() == 1);
+  parts::ok(home, {"up", "web"});
+  parts::write_running(home, "web", "data", 3, 0);
+  parts::ok(home, {"snapshot", "revert", "web", "one", "--discard"});
+  CHECK(parts::has_running(home, "web", "data", 1, 0));
+  parts::ok(home, {"snapshot", "delete", "web", "one"});
+  CHECK(complete() == 0);
+  parts::ok(home, {"kill", "web"});
+  CHECK(parts::has(home, disk(home, "test"), 1, 0));
+  for (const auto* vm : {"web", "test"}) CHECK(parts::damage(home, disk(home, vm)).empty());
+}
