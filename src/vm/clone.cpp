@@ -21,6 +21,7 @@
 #include "vm/live_overlays.hpp"
 #include "vm/record.hpp"
 #include "vm/steps.hpp"
+#include "vm/suspended.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -122,6 +123,8 @@ class Cloning {
                        " is taken: logs of an earlier VM are in " + in_backticks(new_.state));
     profile_ = parent_profile();
     if (auto status = look(request_.from, false); status.live) live_ = std::move(status.live);
+    if (!live_)
+      refuse_suspended(request_.from, "cannot be cloned: its disks have to stay as they are");
     gather();
     Staging staging(request_.to);
     require_space(disks_, staging.path());

@@ -11,6 +11,7 @@
 #include "vm/clone_live.hpp"
 #include "vm/disk_facts.hpp"
 #include "vm/live.hpp"
+#include "vm/suspended.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -80,6 +81,15 @@ Resized resize_running(const DiskTarget& target, const LiveRecord& live, const N
   return done;
 }
 
+/// A suspended guest goes on with what it knows of its disks.
+void require_awake(const DiskTarget& target) {
+  const auto owner = suspended_owner(target.path, {});
+  if (owner.empty()) return;
+  throw StateError(in_backticks(target.name()) + " has to stay as it is: VM " +
+                   in_backticks(owner) + " is suspended")
+      .help("`qlaunch up " + shell_quote(owner) + "` lets it go on");
+}
+
 }  // namespace
 
 ImageInfo create_disk(const NewDisk& disk) {
@@ -131,6 +141,7 @@ Resized resize_disk(const DiskTarget& target, const NewSize& size) {
   if (file_fact(target.path).kind == FileFact::Kind::missing)
     throw StateError("there is no file " + in_backticks(target.path));
   require_unused(target);
+  require_awake(target);
   require_no_overlays(target.path, target.name(), ImageNeeds());
   const QemuImg qemu_img;
   const auto info = qemu_img.info(target.path, target.format);
@@ -154,6 +165,7 @@ ImageCheck check_disk(const DiskTarget& target, bool repair, const ImageWork& wo
   const auto format = target.format.empty() ? qemu_img.info(target.path).format : target.format;
   const auto found = qemu_img.check(target.path, format, ImageRepair::nothing, work);
   if (!repair || (found.whole() && found.leaks == 0)) return found;
+  require_awake(target);
   // An overlay's view of what it lies on would change under it.
   if (!found.whole()) require_no_overlays(target.path, target.name(), ImageNeeds());
   return qemu_img.check(target.path, format, found.whole() ? ImageRepair::leaks : ImageRepair::all,

@@ -6,6 +6,7 @@
 #include "host/files.hpp"
 #include "host/paths.hpp"
 #include "plan/plan_json.hpp"
+#include "vm/live_overlays.hpp"
 #include "vm/process_json.hpp"
 #include "vm/state_marker.hpp"
 
@@ -44,7 +45,8 @@ bool exists(const std::string& path) {
 DiskStamp stamp_disk(const std::string& path) {
   DiskStamp stamp{path};
   struct stat status {};
-  if (stat(path.c_str(), &status) != 0) return stamp;
+  // After a clone of the running VM the file that is written has another name until QEMU ends.
+  if (stat(written_now(path).c_str(), &status) != 0) return stamp;
   stamp.size = static_cast<std::uint64_t>(status.st_size);
   stamp.inode = status.st_ino;
   stamp.changed = status.st_mtim.tv_sec * std::int64_t{1'000'000'000} + status.st_mtim.tv_nsec;

@@ -287,3 +287,24 @@ TEST_CASE("snapshots of a VM that was cloned while it ran: the same before and a
   CHECK(parts::has(home, disk(home, "test"), 1, 0));
   for (const auto* vm : {"web", "test"}) CHECK(parts::damage(home, disk(home, vm)).empty());
 }
+
+TEST_CASE("a suspended VM keeps the disks that its guest knows, cloned while it ran or not") {
+  Home home;
+  home.write("web.toml", parts::profile());
+  parts::ok(home, {"up", "web.toml"});
+  parts::write_running(home, "web", "data", 1, 0);
+  parts::ok(home, {"clone", "web", "test"});
+  parts::write_running(home, "web", "data", 2, 64);
+  parts::ok(home, {"suspend", "web"});
+  CHECK(home.run({"clone", "web", "other"}).code == 3);
+  CHECK(home.run({"disk", "resize", "web:data", "1GiB"}).code == 3);
+  CHECK(home.run({"disk", "check", "web"}).code == 0);
+  CHECK_FALSE(fs::exists(home.path() + "/data/other"));
+  parts::ok(home, {"up", "web"});
+  CHECK(contains(home.run({"events", "web"}).out, "suspend"));
+  CHECK(parts::has_running(home, "web", "data", 1, 0));
+  CHECK(parts::has_running(home, "web", "data", 2, 64));
+  parts::ok(home, {"kill", "web"});
+  parts::ok(home, {"remove", "web", "test", "--yes"});
+  CHECK(bases(home) == 0);
+}

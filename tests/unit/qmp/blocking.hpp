@@ -2,7 +2,7 @@
 // What the tests of the blocking client share.
 #pragma once
 
-#include "qmp/message.hpp"
+#include "qmp/options.hpp"
 
 #include <chrono>
 #include <functional>
