@@ -7,6 +7,7 @@
 #include "core/text.hpp"
 #include "vm/ephemeral.hpp"
 #include "vm/journal.hpp"
+#include "vm/warm.hpp"
 
 #include <cmath>
 
@@ -116,6 +117,7 @@ Json whole(const VmFacts& facts) {
   out["suspended"] = facts.suspended
                          ? Json{{"time", facts.suspended->time}, {"bytes", facts.suspended->bytes}}
                          : Json();
+  out["warm"] = facts.runs() ? or_null(warm_time(*plan)) : Json();
   out["qemu_state"] = or_null(status.qemu_state);
   out["started"] = status.live ? or_null(status.live->started) : Json();
   out["resident"] = facts.runs() ? Json(status.resident) : Json();

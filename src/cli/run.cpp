@@ -10,6 +10,7 @@
 #include "core/quote.hpp"
 #include "vm/control.hpp"
 #include "vm/ephemeral.hpp"
+#include "vm/guest_clock.hpp"
 #include "vm/guest_command.hpp"
 #include "vm/wait.hpp"
 
@@ -70,6 +71,8 @@ class Errand {
     auto request = request_for(options_.profile);
     request.of = std::exchange(request.name, {});
     request.ephemeral = true;
+    request.cold = options_.cold;
+    request.agent = !options_.serial;
     // Nobody looks at it; what the user says of it comes later and wins.
     request.settings = {"display.type=none"};
     request.settings.insert(request.settings.end(), options_.settings.begin(),
@@ -78,7 +81,9 @@ class Errand {
     progress.step = [this](const std::string& text) { progress_.step(text); };
     progress.warning = [this](const Diagnostic& warning) { progress_.warn(warning); };
     progress.download = [this](const PullProgress& how_far) { progress_.download(how_far); };
-    live_ = launch(request, progress, InterruptGuard::interrupted).live;
+    auto launched = launch(request, progress, InterruptGuard::interrupted);
+    live_ = std::move(launched.live);
+    warm_ = !launched.warm_from.empty() && !launched.clock_set;
   }
 
   GuestOutput in_guest(GuestCommand& command) {
@@ -99,6 +104,7 @@ class Errand {
     } catch (TimeoutError& error) {
       throw error.help("`--serial` does it without an agent, by a shell on the serial port");
     }
+    if (warm_) set_guest_clock(*live_);
     progress_.waiting(options_.words.front());
     return run_by_agent(*live_, command);
   }
@@ -107,6 +113,7 @@ class Errand {
   Progress progress_;
   std::optional<Clock::time_point> deadline_;
   std::optional<LiveRecord> live_;
+  bool warm_ = false;  // its clock stands where its state was saved
 };
 
 }  // namespace
@@ -116,6 +123,8 @@ void add_run(CLI::App& app, RunOptions& options) {
   add_words(app, options.words, "CMD", "the command and its words, behind `--`");
   add_settings(app, options.settings);
   add_timeout(app, options.timeout, "how long all of it may take; default: no limit");
+  add_flag(app, options.cold, "--cold",
+           "boot, and remove the ready state that `[start] warm` has saved");
   add_flag(app, options.serial, "--serial", "use a shell on the serial port, not the guest agent");
 }
 

@@ -18,6 +18,7 @@ struct RunOptions {
   std::vector<std::string> settings;
   std::optional<Duration> timeout;
   bool serial = false;
+  bool cold = false;
 };
 
 void add_run(CLI::App& app, RunOptions& options);

@@ -78,7 +78,9 @@ std::optional<Record> suspended_record(const std::string& word) {
 std::string report_text(const Launched& launched) {
   if (launched.was_running) return already_text(launched);
   const auto facts = started_facts(launched.live);
-  const auto before = launched.resumed_from.empty() ? std::string() : resumed_text(launched);
+  auto before = launched.resumed_from.empty() ? std::string() : resumed_text(launched);
+  if (!launched.warm_from.empty())
+    before = launched.live.name + " starts from the ready state of " + launched.warm_from + '\n';
   if (facts.runs()) return before + reach_text(facts);
   // A guest that powers off at once has been ready all the same.
   return facts.name() + " was ready and has ended" + (facts.end ? ": " + facts.end->text : "") +

@@ -10,6 +10,7 @@
 #include "vm/catalog.hpp"
 #include "vm/ephemeral.hpp"
 #include "vm/journal.hpp"
+#include "vm/warm.hpp"
 
 namespace qlaunch {
 namespace {
@@ -115,6 +116,17 @@ std::string status_text(const VmFacts& facts, std::optional<int> width) {
   out.emplace_back("profile", profile_text(facts));
   if (is_ephemeral(facts.name()))
     out.emplace_back("ephemeral", "nothing is left when it has ended");
+  if (plan != nullptr && runs) {
+    if (const auto time = warm_time(*plan); !time.empty())
+      out.emplace_back("warm start", "from the ready state of " + time);
+  }
+  if (facts.record && !is_ephemeral(facts.name())) {
+    if (const auto state = read_warm(warm_root(facts.name(), facts.record->profile));
+        state && !state->folder.empty())
+      out.emplace_back(
+          "ready state",
+          "of " + state->time + ", " + format_size_rounded(state->bytes) + " in " + state->folder);
+  }
   out.emplace_back("ssh", ssh_command(facts));
   out.emplace_back("forwards", forwards_text(facts));
   if (plan != nullptr) out.emplace_back("disks", disks_text(*plan));

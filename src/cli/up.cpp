@@ -28,6 +28,7 @@ LaunchRequest request_of(const UpOptions& options, const std::string& word) {
   request.adopt = options.adopt;
   request.ephemeral = options.ephemeral;
   request.discard_state = options.discard_state;
+  request.cold = options.cold;
   // That VM's disks, and a name of its own.
   if (options.ephemeral) request.of = std::exchange(request.name, {});
   if (!options.name.empty()) request.name = options.name;
@@ -65,6 +66,9 @@ void check_options(const UpOptions& options) {
   exclude(from && !options.cdrom.empty(), "`--from` and `--cdrom`");
   exclude(from && options.console, "`--from` and `--console`");
   if (options.discard && !from) throw UsageError("`--discard` is for a start with `--from`");
+  if (options.cold && !options.ephemeral)
+    throw UsageError("only ephemeral runs start from a saved ready state: `--cold` is for them")
+        .help("`--discard-state` starts a suspended VM anew");
 }
 
 }  // namespace
@@ -84,6 +88,8 @@ void add_up(CLI::App& app, UpOptions& options) {
   add_flag(app, options.discard, "--discard", "with --from: do not keep the disks as they are now");
   add_flag(app, options.discard_state, "--discard-state",
            "start a suspended VM anew; what it had in memory is lost");
+  add_flag(app, options.cold, "--cold",
+           "with --ephemeral: boot, and remove the ready state that `[start] warm` has saved");
   add_flag(app, options.no_wait, "--no-wait", "return when the VM runs, ready or not");
   add_timeout(app, options.timeout,
               "how long the guest may take; default: `[ready] timeout` of the profile");

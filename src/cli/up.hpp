@@ -23,6 +23,7 @@ struct UpOptions {
   bool adopt = false;
   bool ephemeral = false;
   bool discard_state = false;
+  bool cold = false;
   bool no_wait = false;
   bool console = false;
   bool foreground = false;

@@ -7,6 +7,11 @@ namespace qlaunch::planner {
 
 namespace {
 
+/// Its log begins with what the guest said before its state was saved.
+bool goes_on(const PlanInput& input) {
+  return input.warm && !input.warm->folder.empty();
+}
+
 void add_serial(Draft& draft) {
   const auto& serial = draft.profile.serial;
   if (serial.type == SerialType::none) return;
@@ -18,6 +23,11 @@ void add_serial(Draft& draft) {
     if (own) draft.need_folder(folder, "logs are kept there");
     draft.plan.serial_log = folder + "/serial.log";
     log = ",logfile=" + escape_commas(draft.plan.serial_log);
+    if (goes_on(draft.input)) {
+      log += ",logappend=on";
+      draft.prepare({CopyFile{draft.plan.serial_log, draft.input.warm->folder + "/serial.log"},
+                     draft.because("start.warm", "what the guest said before it was saved")});
+    }
   }
   draft.option({"-chardev", draft.listening_socket("serial", log)},
                draft.because("serial",

@@ -83,7 +83,8 @@ void add_devices(Draft& draft) {
                                "for one"),
                  "machine.rng");
   }
-  if (machine.balloon) {
+  // What a guest gives back would be cut out of the file that other runs have their memory from.
+  if (machine.balloon && !draft.input.warm) {
     draft.device({{"driver", draft.virtio("virtio-balloon")},
                   {"id", "balloon"},
                   {"deflate-on-oom", true},
@@ -92,6 +93,14 @@ void add_devices(Draft& draft) {
                                "memory that the guest no longer uses goes back to "
                                "the host"),
                  "machine.balloon");
+  }
+  if (draft.input.warm && draft.board != Board::microvm &&
+      draft.facts.qemu.devices.contains("vmgenid")) {
+    draft.device({{"driver", "vmgenid"}, {"id", "generation"}, {"guid", "auto"}},
+                 draft.because("start.warm",
+                               "tells the guest that it is one of several: its random numbers "
+                               "begin anew"),
+                 "start.warm");
   }
   if (draft.board != Board::microvm) {
     draft.device({{"driver", "pvpanic"}, {"id", "panic"}},

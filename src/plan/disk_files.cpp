@@ -5,6 +5,7 @@
 #include "core/units.hpp"
 #include "plan/disk_images.hpp"
 #include "plan/identity.hpp"
+#include "plan/warm.hpp"
 #include "profile/expand.hpp"
 
 namespace qlaunch::planner {
@@ -116,6 +117,17 @@ void make_disk(Draft& draft, std::size_t index, const std::string& path,
   }
 }
 
+/// Every disk that is written to lies on one that was frozen with the saved state.
+DiskFile warm_overlay(Draft& draft, std::size_t index) {
+  const auto& disk = draft.profile.disks[index];
+  const auto& folder = draft.input.warm->folder;
+  const auto overlay = draft.plan.paths.data + '/' + qemu_id("", disk.name) + ".qcow2";
+  draft.need_folder(draft.plan.paths.data, "this run's own files");
+  draft.prepare({CopyFile{overlay, frozen_overlay(folder, overlay)},
+                 draft.because("start.warm", "an empty overlay on the disk of the saved state")});
+  return {overlay, DiskFormat::qcow2, false, false};
+}
+
 DiskFile ephemeral_overlay(Draft& draft, std::size_t index, const std::string& path,
                            DiskFormat format) {
   const auto& disk = draft.profile.disks[index];
@@ -141,6 +153,8 @@ std::optional<DiskFile> resolve_disk(Draft& draft, std::size_t index) {
   if (cdrom && disk.file.empty() && disk.image.empty())
     return DiskFile{{}, disk.format, true, false};
 
+  if (draft.input.warm && !draft.input.warm->folder.empty() && !cdrom && !disk.readonly)
+    return warm_overlay(draft, index);
   const auto base = resolve_base(draft, index);
   const bool wants_base = !disk.base.empty() || !disk.image.empty();
   if (wants_base && !base) return std::nullopt;

@@ -106,6 +106,12 @@ int Draft::bridge_tap(const std::string& role, const std::string& bridge) {
   return number;
 }
 
+int Draft::memory_file(std::uint64_t bytes) {
+  const int number = next_descriptor_++;
+  plan.qemu.descriptors.push_back({number, "memory", {}, {}, {}, bytes});
+  return number;
+}
+
 std::string Draft::virtio(std::string_view device) const {
   return std::string(device) + (board == Board::microvm ? "-device" : "-pci");
 }

@@ -43,6 +43,8 @@ struct Draft {
   std::string listening_socket(const std::string& role, const std::string& more = {});
   /// A tap device on a bridge, as a descriptor: its number.
   int bridge_tap(const std::string& role, const std::string& bridge);
+  /// A nameless file of this size for the guest's memory, as a descriptor: its number.
+  int memory_file(std::uint64_t bytes);
   /// `<runtime>/name`, with an error where it is too long for a socket address.
   std::string socket_path(const std::string& name);
 

@@ -47,6 +47,7 @@ struct Describe {
   std::string operator()(const WriteFile& it) const {
     return "file " + it.path + " (" + std::to_string(it.content.size()) + " bytes)";
   }
+  std::string operator()(const CopyFile& it) const { return "copy of " + it.from + ": " + it.path; }
   std::string operator()(const WriteHelloImage& it) const { return "hello image " + it.path; }
 };
 

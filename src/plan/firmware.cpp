@@ -4,6 +4,7 @@
 #include "core/packages.hpp"
 #include "core/quote.hpp"
 #include "plan/bootspec.hpp"
+#include "plan/warm.hpp"
 
 #include <algorithm>
 
@@ -88,10 +89,16 @@ void add_flash(Draft& draft, const FirmwareDescriptor& firmware) {
   const auto kept = draft.input.ephemeral_of + "/nvram.qcow2";
   if (!draft.input.ephemeral_of.empty() && draft.file(kept).kind == FileFact::Kind::file)
     nvram = {path, kept, "qcow2"};
-  draft.prepare({std::move(nvram),
-                 draft.because("machine.firmware",
-                               "UEFI's variables as qcow2: raw ones block snapshots (\"Device is "
-                               "writable but does not support snapshots\")")});
+  const auto frozen = draft.input.warm ? draft.input.warm->folder : std::string();
+  if (frozen.empty()) {
+    draft.prepare({std::move(nvram),
+                   draft.because("machine.firmware",
+                                 "UEFI's variables as qcow2: raw ones block snapshots (\"Device is "
+                                 "writable but does not support snapshots\")")});
+  } else {
+    draft.prepare({CopyFile{path, frozen_nvram(frozen)},
+                   draft.because("start.warm", "UEFI's variables as they were saved")});
+  }
   draft.json_option("-blockdev",
                     {{"driver", "qcow2"},
                      {"node-name", "nvram"},

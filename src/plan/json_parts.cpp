@@ -35,6 +35,9 @@ struct ToJson {
   Json operator()(const WriteHelloImage& it) const {
     return {{"make", "hello-image"}, {"path", it.path}};
   }
+  Json operator()(const CopyFile& it) const {
+    return {{"make", "copy"}, {"path", it.path}, {"from", it.from}};
+  }
 };
 
 }  // namespace
@@ -59,6 +62,7 @@ Preparation preparation_from(const Json& json) {
   if (make == "folder") return {MakeFolder{std::move(path)}, {}};
   if (make == "hello-image") return {WriteHelloImage{std::move(path)}, {}};
   if (make == "file") return {WriteFile{std::move(path), json.at("content")}, {}};
+  if (make == "copy") return {CopyFile{std::move(path), json.at("from")}, {}};
   if (make == "nvram")
     return {MakeNvram{std::move(path), json.at("template"), json.at("template_format")}, {}};
   if (make != "disk") throw Error("unknown preparation `" + make + "` in a plan");
@@ -72,7 +76,9 @@ Json descriptors_json(const std::vector<Descriptor>& descriptors) {
   Json out = Json::array();
   for (const auto& one : descriptors) {
     Json json{{"fd", one.number}, {"role", one.role}};
-    if (one.bridge.empty()) {
+    if (one.memory != 0) {
+      json["memory"] = one.memory;
+    } else if (one.bridge.empty()) {
       json["path"] = one.path;
     } else {
       json["bridge"] = one.bridge;

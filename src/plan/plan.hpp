@@ -35,6 +35,7 @@ struct Descriptor {
   std::string role;                      // "qmp", "keeper", "serial", "agent"
   std::string path;                      // of the socket
   std::string bridge = {}, helper = {};  // of the tap device: where it is, and what makes it
+  std::uint64_t memory = 0;              // bytes of a nameless file for the guest's memory
 };
 
 /// A variable for a command where the environment it starts from has none of that name.
@@ -89,8 +90,11 @@ struct WriteFile {  // made anew at each start, mode 0600
 struct WriteHelloImage {
   std::string path;
 };
+struct CopyFile {  // made anew at each start
+  std::string path, from;
+};
 struct Preparation {
-  std::variant<MakeFolder, MakeDisk, MakeNvram, WriteFile, WriteHelloImage> what;
+  std::variant<MakeFolder, MakeDisk, MakeNvram, WriteFile, WriteHelloImage, CopyFile> what;
   Reason reason;
 };
 
@@ -143,6 +147,11 @@ struct Plan {
 /// How QEMU's sockets reach it: as descriptors (`up`) or by path (a script that a person pastes).
 enum class SocketStyle { descriptor, path };
 
+/// An ephemeral run that saves its ready state, or starts from such a state: see plan/warm.hpp.
+struct WarmStart {
+  std::string folder;  // of the saved state; empty: this run makes one
+};
+
 struct PlanInput {
   VmPaths paths;
   SocketStyle sockets = SocketStyle::descriptor;
@@ -152,6 +161,7 @@ struct PlanInput {
   /// Nothing of this run is to be left: the folder of the VM whose files it starts from, as
   /// overlays. Empty for every other run.
   std::string ephemeral_of;
+  std::optional<WarmStart> warm;
   /// QEMU waits for `cont` before the guest's first instruction.
   bool paused = false;
   /// Ports chosen for "auto" forwards, in the order of their appearance; missing ones stay 0.

@@ -71,7 +71,8 @@ Command command_from(const Json& json) {
     command.variables.push_back({name, value, {}});
   for (const auto& one : json.at("descriptors"))
     command.descriptors.push_back({one.at("fd"), one.at("role"), one.value("path", ""),
-                                   one.value("bridge", ""), one.value("helper", "")});
+                                   one.value("bridge", ""), one.value("helper", ""),
+                                   one.value("memory", std::uint64_t{0})});
   return command;
 }
 

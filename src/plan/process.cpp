@@ -56,6 +56,9 @@ void add_process(Draft& draft) {
   draft.option({"-no-user-config"},
                Draft::by_rule("no option comes from a configuration file of QEMU's"));
   add_sandbox(draft);
+  if (draft.input.warm && !draft.input.warm->folder.empty())
+    draft.option({"-incoming", "defer"},
+                 draft.because("start.warm", "the guest goes on from its saved ready state"));
   if (draft.input.paused)
     draft.option({"-S"}, Draft::by_rule("the guest's first word waits for the console"));
 }

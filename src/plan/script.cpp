@@ -148,6 +148,9 @@ struct Prepare {
   std::string operator()(const WriteFile& it) const {
     return "printf %s " + word(it.content) + " >" + word(it.path) + '\n';
   }
+  std::string operator()(const CopyFile& it) const {
+    return "cp " + word(it.from) + ' ' + word(it.path) + '\n';
+  }
   std::string operator()(const WriteHelloImage& it) const { return hello_image(it.path, options); }
 };
 

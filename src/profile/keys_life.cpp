@@ -43,11 +43,10 @@ Section start_section() {
           {
               {.name = "warm",
                .type = KeyType::boolean,
-               .meaning = "Whether ephemeral runs start from a saved state in which the guest is "
-                          "ready.",
+               .meaning = "Whether ephemeral runs (`run`, `up --ephemeral`) start from a saved "
+                          "state in which the guest is ready, which the first of them keeps.",
                .fallback = "false",
                .example = "warm = true",
-               .later = true,
                .set = to(&Start::warm)},
           },
       .object = [](Profile& profile) -> void* { return &profile.start; },

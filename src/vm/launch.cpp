@@ -22,6 +22,7 @@
 #include "vm/steps.hpp"
 #include "vm/suspended.hpp"
 #include "vm/wake.hpp"
+#include "vm/warm_start.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -139,17 +140,11 @@ Prepared hold(const LaunchRequest& request, std::optional<LaunchLock>& lock, Ima
   }
 }
 
-}  // namespace
-
-Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
-                const std::function<bool()>& interrupted) {
-  if (!request.from.empty()) return launch_from_snapshot(request, progress, interrupted);
+Launched launch_anew(const LaunchRequest& request, const LaunchProgress& progress,
+                     const std::function<bool()>& interrupted) {
   const auto check_interrupt = [&] {
     if (interrupted()) throw Error("interrupted: the launch was undone");
   };
-  if (const auto name = suspended_vm(request); !name.empty()) {
-    if (auto launched = wake(name, request, progress, interrupted)) return std::move(*launched);
-  }
   std::optional<LaunchLock> lock;
   ImageHold images;
   const auto prepared = hold(request, lock, images, progress, interrupted);
@@ -230,6 +225,14 @@ Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
       throw;
     }
     launched.live = await_start(plan, reports, interrupted);
+    if (request.warm && !request.warm->folder.empty()) {
+      try {
+        load_warm(launched.live, request.warm->folder, interrupted);
+      } catch (...) {
+        abandon_run(launched.live, reports);
+        throw;
+      }
+    }
   } catch (Error& error) {
     restore_record(old);
     if (error.code() == ExitCode::failed && !interrupted())
@@ -261,6 +264,21 @@ Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
   }
   at_step(Step::launch_done);
   return launched;
+}
+
+}  // namespace
+
+Launched launch(const LaunchRequest& request, const LaunchProgress& progress,
+                const std::function<bool()>& interrupted) {
+  const auto anew = [&](const LaunchRequest& how) {
+    return launch_anew(how, progress, interrupted);
+  };
+  if (!request.from.empty()) return launch_from_snapshot(request, progress, interrupted);
+  if (request.ephemeral) return launch_ephemeral(request, progress, interrupted, anew);
+  if (const auto name = suspended_vm(request); !name.empty()) {
+    if (auto launched = wake(name, request, progress, interrupted)) return std::move(*launched);
+  }
+  return anew(request);
 }
 
 void check_launch(const LaunchRequest& request, const LaunchProgress& progress,

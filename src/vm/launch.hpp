@@ -29,6 +29,9 @@ struct LaunchRequest {
   std::string from;            // a snapshot of the VM `name`, which starts with its plan
   bool discard = false;        // with `from`: does not keep the disks as they are
   bool discard_state = false;  // a suspended VM starts anew
+  bool cold = false;           // an ephemeral run boots, and a saved ready state goes
+  bool agent = false;          // it is used through the guest's agent
+  std::optional<WarmStart> warm = {};  // set by warm_start
 };
 
 /// Told as it happens, for progress on a terminal.
@@ -43,6 +46,8 @@ struct Launched {
   bool was_running = false;
   std::vector<ProfileChange> changes;  // was running, and the profile says something else now
   bool resumed = false;           // the guest goes on where a snapshot was made: it does not boot
+  std::string warm_from = {};     // when the ready state was saved that it started from
+  bool clock_set = false;         // and its clock told the time
   std::string resumed_from = {};  // when the state was saved from which it goes on
 };
 
@@ -66,6 +71,7 @@ void start_paused(const std::string& name);
 struct Prepared {
   Profile profile;           // `name` is the VM's
   std::string profile_name;  // what the profile calls the VM
+  std::string regular;       // the VM that an ephemeral one starts from
   std::string identity;
   bool known = false;  // there was a record of it
   HostFacts facts;

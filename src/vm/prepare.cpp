@@ -5,6 +5,7 @@
 #include "host/paths.hpp"
 #include "host/socket.hpp"
 #include "plan/script.hpp"
+#include "plan/warm.hpp"
 #include "profile/syntax.hpp"
 #include "vm/catalog.hpp"
 #include "vm/ephemeral.hpp"
@@ -72,6 +73,7 @@ Prepared prepare(const LaunchRequest& request, SocketStyle sockets) {
   prepared.profile_name = name;
   std::string regular = vm_called(name, request.profile);
   if (!request.of.empty()) regular = request.of;
+  prepared.regular = regular;
   if (request.ephemeral && request.name.empty()) {
     name = ephemeral_name(name);
   } else {
@@ -97,6 +99,8 @@ Prepared prepare(const LaunchRequest& request, SocketStyle sockets) {
   if (pinned && pinned->machine_asked == prepared.profile.machine.type)
     input.machine_type = pinned->machine_type;
   if (request.ephemeral) input.ephemeral_of = vm_paths(roots, regular).data;
+  input.warm = request.warm;
+  if (request.warm) input.identity = warm_identity(regular);
   input.paused = request.paused;
   input.auto_ports = remembered_ports(prepared.profile, record, sockets == SocketStyle::descriptor);
 

@@ -20,6 +20,7 @@
 #include <map>
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -34,12 +35,22 @@ using Clock = std::chrono::steady_clock;
 // Long enough for a busy machine; a helper that works is ready in milliseconds.
 constexpr auto helper_deadline = std::chrono::seconds(20);
 
-/// Listening sockets and tap devices for a command, under the numbers that it will know them by.
+/// Lasts as long as somebody has it open: QEMU, or who saves it.
+UniqueFd memory_file(std::uint64_t bytes) {
+  UniqueFd file(memfd_create("guest-memory", MFD_CLOEXEC));
+  if (!file || ftruncate(file.get(), static_cast<off_t>(bytes)) != 0)
+    throw system_error("cannot make a file for the guest's memory", errno);
+  return file;
+}
+
+/// Listening sockets, tap devices and memory for a command, under the numbers that it will know
+/// them by.
 class Sockets {
  public:
   explicit Sockets(const Command& command) {
     for (const auto& descriptor : command.descriptors) {
-      owned_.push_back(descriptor.bridge.empty()
+      owned_.push_back(descriptor.memory != 0 ? memory_file(descriptor.memory)
+                       : descriptor.bridge.empty()
                            ? listen_unix(descriptor.path)
                            : open_bridge_tap(descriptor.helper, descriptor.bridge));
       numbers_[descriptor.number] = owned_.back().get();

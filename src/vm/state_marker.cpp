@@ -55,10 +55,11 @@ void settle_saving(const LiveRecord& live, qmp::SyncClient& client, bool running
 void settle_loading(const LiveRecord& live, qmp::SyncClient& client) {
   const auto state = client.call(qmp::query_status()).status;
   auto suspended = read_suspended(live.name);
-  if (!suspended) return;
   if (state == "inmigrate") return client.quit();
-  suspended->resumed_by = live.qemu;
-  write_suspended(*suspended);
+  if (suspended) {
+    suspended->resumed_by = live.qemu;
+    write_suspended(*suspended);
+  }
   if (state == "paused") client.execute("cont");
   forget_suspended(live.name);
 }

@@ -16,7 +16,9 @@ const std::vector<std::string_view>& step_names() {
       "end-recorded",      "runtime-removed", "run-forgotten",    "takeover-locked",
       "takeover-recorded", "suspend-marked",  "suspend-stopped",  "state-begun",
       "state-written",     "suspend-kept",    "suspend-ended",    "wake-loaded",
-      "wake-marked",       "wake-running",    "wake-forgotten"};
+      "wake-marked",       "wake-running",    "wake-forgotten",   "warm-booting",
+      "warm-stopped",      "warm-frozen",     "warm-ended",       "warm-kept",
+      "warm-waiting",      "warm-loaded"};
   return names;
 }
 

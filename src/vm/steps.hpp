@@ -50,6 +50,15 @@ enum class Step {
   wake_marked,  // from here on only the disks tell whether the guest went on
   wake_running,
   wake_forgotten,
+  // An ephemeral run that saves its ready state.
+  warm_booting,
+  warm_stopped,
+  warm_frozen,
+  warm_ended,
+  warm_kept,
+  // One that starts from it.
+  warm_waiting,
+  warm_loaded,
 };
 
 /// In the order above.

@@ -9,6 +9,7 @@
 #include "vm/journal.hpp"
 #include "vm/keeper.hpp"
 #include "vm/launch_lock.hpp"
+#include "vm/power_off.hpp"
 #include "vm/record.hpp"
 #include "vm/state_file.hpp"
 #include "vm/state_marker.hpp"
@@ -30,6 +31,12 @@ constexpr auto tidy_patience = std::chrono::seconds(15);
 constexpr auto go_on_patience = std::chrono::seconds(20);
 /// Devices, and pages that change while QEMU looks.
 constexpr std::uint64_t spare_room = std::uint64_t{16} << 20U;
+
+/// What the guest was like before it was made to stand still.
+struct Before {
+  bool running = false;
+  bool agent = false;
+};
 
 void check_state(const std::string& name, const std::string& state) {
   if (state == "running" || state == "paused") return;
@@ -96,7 +103,7 @@ void await_keeper(const LiveRecord& live) {
   tidy_dead_run(live);
 }
 
-Suspended describe(const LiveRecord& live, std::uint64_t bytes) {
+Suspended describe(const LiveRecord& live, const Before& before, std::uint64_t bytes) {
   Suspended suspended;
   suspended.name = live.name;
   suspended.time = timestamp();
@@ -105,14 +112,15 @@ Suspended describe(const LiveRecord& live, std::uint64_t bytes) {
   suspended.plan = live.plan;
   suspended.plan.forwards = live.forwards;
   suspended.disks = stamp_disks(live.plan);
+  suspended.agent = before.agent;
   suspended.saved_by = live.qemu;
   return suspended;
 }
 
 /// All but the end of QEMU. Whatever throws, the guest goes on.
-std::uint64_t save(const LiveRecord& live, bool running, const SuspendRequest& request) {
+std::uint64_t save(const LiveRecord& live, const Before& before, const SuspendRequest& request) {
   try {
-    if (running) {
+    if (before.running) {
       CommandSocket socket(live, go_on_patience);
       stand_still(socket.client(), live.name);
     }
@@ -122,12 +130,12 @@ std::uint64_t save(const LiveRecord& live, bool running, const SuspendRequest& r
     const auto bytes = save_state(live, {suspended_state_path(live.plan.paths)}, progress);
     if (request.interrupted()) throw Error("interrupted: the state was not saved");
     // QEMU has let go of its disks: they stay as they are now.
-    write_suspended(describe(live, bytes));
+    write_suspended(describe(live, before, bytes));
     at_step(Step::suspend_kept);
     return bytes;
   } catch (...) {
     forget_suspended(live.name);
-    if (running && alive(live.qemu)) let_go_on(live);
+    if (before.running && alive(live.qemu)) let_go_on(live);
     throw;
   }
 }
@@ -140,21 +148,21 @@ std::string suspend_vm(const std::string& name, const SuspendRequest& request) {
   check_plan(live);
   const LaunchLock lock(name, live.plan.paths);
   const auto begin = Clock::now();
-  bool running = false;
+  Before before;
   {
     CommandSocket socket(live);
     auto& client = socket.client();
     const auto state = client.call(qmp::query_status()).status;
     check_state(name, state);
-    running = state == "running";
+    before = {state == "running", agent_listens(client)};
     if (const auto reasons = what_blocks_saving(client); !reasons.empty())
       throw blocked_error("VM " + in_backticks(name) + " cannot be suspended now", reasons);
   }
   check_space(live);
   request.step("saving the state of " + in_backticks(name));
-  const StateMarker marker(live.plan.paths, StateMarker::Work::saving, running);
+  const StateMarker marker(live.plan.paths, StateMarker::Work::saving, before.running);
   at_step(Step::suspend_marked);
-  const auto bytes = save(live, running, request);
+  const auto bytes = save(live, before, request);
   end_qemu(live);
   at_step(Step::suspend_ended);
   if (request.wait_for_keeper) await_keeper(live);

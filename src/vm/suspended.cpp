@@ -85,6 +85,7 @@ std::optional<Suspended> read_suspended(const std::string& name) {
     for (const auto& disk : json.at("disks"))
       suspended.disks.push_back(
           {disk.at("path"), disk.at("size"), disk.at("inode"), disk.at("changed")});
+    suspended.agent = json.at("agent");
     suspended.saved_by = process_from_json(json.at("saved_by"));
     if (json.contains("resumed_by")) suspended.resumed_by = process_from_json(json["resumed_by"]);
     return suspended;
@@ -103,6 +104,7 @@ void write_suspended(const Suspended& suspended) {
                {"memory", suspended.memory},
                {"plan", plan_to_json(suspended.plan)},
                {"disks", disks},
+               {"agent", suspended.agent},
                {"saved_by", process_to_json(suspended.saved_by)}};
   if (suspended.resumed_by) json["resumed_by"] = process_to_json(*suspended.resumed_by);
   write_file_atomic(suspended.plan.paths.data + record_file,

@@ -31,6 +31,7 @@ struct Suspended {
   std::uint64_t memory = 0;      // of the guest
   Plan plan;                     // with the ports that its forwards had
   std::vector<DiskStamp> disks;  // what the guest writes, as it was when its state was saved
+  bool agent = false;            // one listened in the guest
   ProcessId saved_by;            // the QEMU that saved it, and is about to end
   /// The QEMU that was told to go on with it: from then on only the stamps say whether it did.
   std::optional<ProcessId> resumed_by;

@@ -14,7 +14,6 @@
 #include "vm/launch_lock.hpp"
 #include "vm/make.hpp"
 #include "vm/ports.hpp"
-#include "vm/power_off.hpp"
 #include "vm/record.hpp"
 #include "vm/start.hpp"
 #include "vm/state_file.hpp"
@@ -143,11 +142,6 @@ void go_on(const LiveRecord& live, Suspended& suspended, const std::function<boo
   at_step(Step::wake_running);
 }
 
-bool has_agent(const LiveRecord& live) {
-  CommandSocket socket(live);
-  return agent_listens(socket.client());
-}
-
 Error with_state_kept(const Error& error, const std::string& name, const std::string& said) {
   Error out(error.diagnostics(), error.code());
   if (!said.empty()) out.help("QEMU said last:\n" + said);
@@ -228,7 +222,7 @@ std::optional<Launched> wake(const std::string& name, const LaunchRequest& reque
   at_step(Step::wake_forgotten);
   try {
     if (learn_ports(launched.live)) write_live(launched.live);
-    if (has_agent(launched.live)) set_guest_clock(launched.live);
+    if (suspended->agent) set_guest_clock(launched.live);
   } catch (const std::exception& error) {
     progress.warning(warning_at({}, error.what()));
   }

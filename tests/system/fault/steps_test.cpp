@@ -64,7 +64,8 @@ std::vector<std::string> steps_of_binary(const Home& home) {
   std::erase(steps, std::string());
   // Those of saved states have a table of their own: see state/state_steps_test.cpp.
   std::erase_if(steps, [](const std::string& step) {
-    return step.starts_with("suspend-") || step.starts_with("state-") || step.starts_with("wake-");
+    return step.starts_with("suspend-") || step.starts_with("state-") ||
+           step.starts_with("wake-") || step.starts_with("warm-");
   });
   return steps;
 }

@@ -186,6 +186,6 @@ TEST_CASE("a start list knows each process before it runs, and ends those and no
 
 TEST_CASE("each step has a name of its own") {
   const auto& names = step_names();
-  CHECK(names.size() == static_cast<std::size_t>(Step::wake_forgotten) + 1);
+  CHECK(names.size() == static_cast<std::size_t>(Step::warm_loaded) + 1);
   CHECK(std::set<std::string_view>(names.begin(), names.end()).size() == names.size());
 }
