@@ -132,7 +132,10 @@ Result Guest::up(const std::vector<std::string>& more) const {
 }
 
 Result Guest::ssh(const std::string& command) const {
-  const auto port = get("ssh_port");
+  return micro::ssh(get("ssh_port"), command);
+}
+
+Result ssh(const std::string& port, const std::string& command) {
   qlaunch::SpawnOptions options;
   options.argv = {"ssh", "-F", "none", "-q", "-T", "-p", port, "-i", folder() + "/ssh_key"};
   for (const auto& option :

@@ -71,6 +71,9 @@ class Guest {
   std::string name_;
 };
 
+/// A command of root's in the guest behind this port of the host, by the real ssh.
+test::Result ssh(const std::string& port, const std::string& command);
+
 /// A [[share]] table.
 std::string share(const std::string& tag, const std::string& path, const std::string& driver,
                   bool readonly);

@@ -109,3 +109,81 @@ TEST_CASE("the same on a newer QEMU") {
   suspend_and_go_on(home, guest);
   guest.shut_down();
 }
+
+namespace {
+
+/// An ephemeral run of a profile, which has to be ready when it comes back.
+nlohmann::json start_run(const Home& home, const std::string& profile) {
+  const auto up = home.run({"up", "--ephemeral", profile, "--json"});
+  REQUIRE_MESSAGE(up.code == 0, up.err);
+  return nlohmann::json::parse(up.out);
+}
+
+std::string in_guest(const Home& home, const std::string& profile, const std::string& command) {
+  const auto done = home.run({"run", profile, "--", "sh", "-c", command});
+  CHECK_MESSAGE(done.code == 0, done.err);
+  return std::string(qlaunch::trim(done.out));
+}
+
+void expect_time(const std::string& guest) {
+  const double now =
+      std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  CHECK(std::abs(now - std::stod(guest)) < 3);
+}
+
+}  // namespace
+
+TEST_CASE("Linux starts from its ready state: network, time and random numbers are its own") {
+  if (micro::skipped()) return;
+  Home home;
+  std::string body = "[start]\nwarm = true\n[[disk]]\nname = \"data\"\nsize = \"16 MiB\"\n";
+  micro::Recipe recipe;
+  bool newer = false;
+  SUBCASE("on this QEMU") {}
+  SUBCASE("on a newer one") {
+    newer = true;
+    const auto qemu = micro::newer_qemu();
+    if (qemu.empty()) return;
+    body += "[qemu]\nbinary = \"" + qemu + "\"\n";
+  }
+  recipe.body = body;
+  home.write("web.toml", micro::profile("web", recipe));
+  const auto first = start_run(home, "web.toml");
+  REQUIRE(first["warm"].is_string());
+  const auto second = start_run(home, "web.toml");
+  CHECK(second["warm"] == first["warm"]);
+  CHECK(first["ssh_port"] != second["ssh_port"]);
+  // Both are reached, each through its own port, although they are one machine to themselves.
+  CHECK(micro::ssh(first["ssh_port"].dump(), "echo here").out == "here\n");
+  CHECK(micro::ssh(second["ssh_port"].dump(), "echo there").out == "there\n");
+  if (newer) return;
+  // The state is older than that by now.
+  poll(nullptr, 0, 3000);
+  expect_time(in_guest(home, "web.toml", "date +%s"));
+  CHECK(in_guest(home, "web.toml", "cat /proc/sys/kernel/random/uuid") !=
+        in_guest(home, "web.toml", "cat /proc/sys/kernel/random/uuid"));
+  // A disk that one has written is as it was for the next.
+  in_guest(home, "web.toml", "echo written > /dev/vda; sync");
+  CHECK(in_guest(home, "web.toml", "head -c 7 /dev/vda | tr -d '\\0'").empty());
+  for (const auto& vm : {first, second}) {
+    const auto off = home.run({"shutdown", vm["name"], "--timeout", "60s"});
+    CHECK_MESSAGE(off.code == 0, off.err);
+  }
+}
+
+TEST_CASE("UEFI variables and a TPM are part of a ready state") {
+  if (micro::skipped()) return;
+  if (qlaunch::find_program("swtpm").empty()) return micro::skip("`swtpm` is not installed");
+  Home home;
+  home.write("web.toml",
+             micro::profile("web", {.body = "machine.firmware = \"uefi\"\nmachine.tpm = true\n"
+                                            "[start]\nwarm = true\n",
+                                    .kernel = "bzImage"}));
+  const auto first = start_run(home, "web.toml");
+  CHECK(first["warm"].is_string());
+  CHECK(in_guest(home, "web.toml", "ls /dev/tpm0; ls -d /sys/firmware/efi") ==
+        "/dev/tpm0\n/sys/firmware/efi");
+  const auto digest = "cat /sys/class/tpm/tpm0/pcr-sha256/0";
+  CHECK(in_guest(home, "web.toml", digest) == in_guest(home, "web.toml", digest));
+  CHECK(in_guest(home, "web.toml", digest).size() == 64);
+}
