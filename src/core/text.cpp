@@ -242,7 +242,8 @@ std::string octal(unsigned long long value, std::size_t width) {
 }
 
 bool lies_below(std::string_view path, std::string_view folder) {
-  return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
+  return !folder.empty() && path.size() > folder.size() && path.starts_with(folder) &&
+         path[folder.size()] == '/';
 }
 
 bool is_hexadecimal(char c) {

@@ -40,7 +40,8 @@ std::string octal(unsigned long long value, std::size_t width);
 std::string hexadecimal(unsigned long long value, std::size_t width);
 bool is_hexadecimal(char c);
 
-/// By their names: both absolute, without "..", and the folder without a slash at its end.
+/// By their names: both absolute, without "..", and the folder without a slash at its end;
+/// nothing lies below the empty one.
 bool lies_below(std::string_view path, std::string_view folder);
 
 }  // namespace qlaunch

@@ -119,14 +119,10 @@ void make_parents(const std::string& path, mode_t mode) {
   }
 }
 
-bool is_below(const std::string& path, const std::string& folder) {
-  return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
-}
-
 /// What a folder is for, by where it is; looks at nothing, so that it cannot fail.
 Holds held_in(const std::string& folder) {
   const auto is_in = [&](const std::string& root) {
-    return folder == root || is_below(folder, root);
+    return folder == root || lies_below(folder, root);
   };
   if (is_in(folder_in_tmp())) return Holds::sockets;
   const std::string home = environment_value("QLAUNCH_HOME");
@@ -182,7 +178,7 @@ VmPaths vm_paths(const StateRoots& roots, std::string_view name) {
 void make_private_folder(const std::string& path) {
   const std::string folder = absolute(path);
   // Whoever owns a folder in /tmp can swap all that is in it.
-  if (is_below(folder, folder_in_tmp())) make_private_folder(folder_in_tmp());
+  if (lies_below(folder, folder_in_tmp())) make_private_folder(folder_in_tmp());
   make_parents(folder, 0700);
   if (::mkdir(folder.c_str(), 0700) == 0) {
     // A umask can only take away; this gives back what the owner needs.

@@ -68,9 +68,9 @@ void write_live_overlays(const std::string& folder, const std::vector<LiveOverla
 
 std::string written_now(const std::string& path) {
   const auto folder = std::filesystem::path(path).parent_path().string();
-  if (missing(note(folder))) return path;
+  if (is_gone(note(folder))) return path;
   for (const auto& each : read_live_overlays(folder)) {
-    if (each.path == path && !missing(each.current)) return each.current;
+    if (each.path == path && !is_gone(each.current)) return each.current;
   }
   return path;
 }

@@ -12,6 +12,9 @@
 #include <filesystem>
 #include <system_error>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 namespace qlaunch {
 namespace {
 

@@ -41,11 +41,6 @@ void move_paths(Json& json, const VmPaths& from, const VmPaths& to) {
 
 }  // namespace
 
-bool is_below(const std::string& path, const std::string& folder) {
-  return !folder.empty() && path.size() > folder.size() && path.starts_with(folder) &&
-         path[folder.size()] == '/';
-}
-
 std::string moved_text(std::string text, const VmPaths& from, const VmPaths& to) {
   for (const auto& [old, fresh] :
        {std::pair(&from.data, &to.data), std::pair(&from.state, &to.state),

@@ -8,9 +8,6 @@
 
 namespace qlaunch {
 
-/// Whether it lies in the folder, however deep.
-bool is_below(const std::string& path, const std::string& folder);
-
 /// A path, or a word of a command line with paths in it, where each folder of `from` has become
 /// that of `to`.
 std::string moved_text(std::string text, const VmPaths& from, const VmPaths& to);

@@ -3,6 +3,7 @@
 
 #include "core/error.hpp"
 #include "core/quote.hpp"
+#include "core/text.hpp"
 #include "core/units.hpp"
 #include "host/files.hpp"
 #include "host/paths.hpp"
@@ -45,11 +46,7 @@ std::uint64_t taken(const fs::path& path) {
   return sum;
 }
 
-bool is_below(const std::string& path, const std::string& folder) {
-  return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
-}
-
-void check_stopped(const std::string& name) {
+void check_removable(const std::string& name) {
   if (!look(name, false).live) return;
   throw StateError("VM " + in_backticks(name) + " runs")
       .help("`qlaunch shutdown " + shell_quote(name) + "` stops it, `qlaunch kill " +
@@ -65,7 +62,7 @@ class Finding {
   Removal run() {
     if (const auto record = read_any_record()) {
       plan_ = recorded_plan(*record);
-      if (!record->profile.starts_with(builtin_prefix) && !is_below(record->profile, paths_.data))
+      if (!record->profile.starts_with(builtin_prefix) && !lies_below(record->profile, paths_.data))
         removal_.stays.push_back({"its profile", record->profile, 0});
     }
     own_files();
@@ -140,7 +137,7 @@ class Finding {
 
   void stays(const std::string& path, const std::string& what) {
     std::error_code ignored;
-    if (is_below(path, paths_.data) || is_below(path, paths_.runtime) || is_frozen(path) ||
+    if (lies_below(path, paths_.data) || lies_below(path, paths_.runtime) || is_frozen(path) ||
         !fs::exists(path, ignored) || !told_.insert(path).second)
       return;
     removal_.stays.push_back({what, path, taken(path)});
@@ -184,7 +181,7 @@ std::uint64_t Removal::size() const {
 }
 
 Removal plan_removal(const std::string& name) {
-  check_stopped(name);
+  check_removable(name);
   return Finding(name).run();
 }
 
@@ -195,7 +192,7 @@ std::uint64_t remove_vm(const std::string& name) {
     remove_tree(paths.data);
     throw StateError("VM " + in_backticks(name) + " was renamed or removed meanwhile");
   }
-  check_stopped(name);
+  check_removable(name);
   const auto removal = Finding(name).run();
   clear_dead_run(name, paths);
   at_step("remove-cleared");

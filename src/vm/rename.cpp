@@ -3,6 +3,7 @@
 
 #include "core/error.hpp"
 #include "core/quote.hpp"
+#include "core/text.hpp"
 #include "host/files.hpp"
 #include "host/paths.hpp"
 #include "image/backing.hpp"
@@ -90,7 +91,8 @@ std::vector<Overlay> overlays_on(const std::string& folder, const std::string& n
   for (const auto& vm : known_vms()) {
     if (vm == name) continue;
     auto found = overlays_in(vm_paths(state_roots(), vm).data);
-    std::erase_if(found, [&](const Overlay& each) { return !is_below(each.backing.file, folder); });
+    std::erase_if(found,
+                  [&](const Overlay& each) { return !lies_below(each.backing.file, folder); });
     if (!found.empty() && look(vm, false).live)
       throw StateError("VM " + in_backticks(vm) + " runs on a disk that is an overlay on one of " +
                        in_backticks(name))
@@ -103,7 +105,7 @@ std::vector<Overlay> overlays_on(const std::string& folder, const std::string& n
 /// A path that the profile itself spells out would lead nowhere afterwards.
 void check_profile_paths(const Record& record, const std::string& folder) {
   // A clone's own says so by paths that start from where it lies itself.
-  if (is_below(record.profile, folder)) return;
+  if (lies_below(record.profile, folder)) return;
   std::optional<Profile> profile;
   try {
     profile = open_profile(record.profile, record.settings, record.folder).profile;
@@ -114,7 +116,7 @@ void check_profile_paths(const Record& record, const std::string& folder) {
     const auto& disk = profile->disks[index];
     for (const auto& [key, path] : {std::pair("file", disk.file), std::pair("base", disk.base),
                                     std::pair("image", disk.image)}) {
-      if (!is_below(path, folder)) continue;
+      if (!lies_below(path, folder)) continue;
       throw UsageError("the profile names a file in the folder of VM " + in_backticks(record.name) +
                        ", which gets another name")
           .help("move that file elsewhere, or leave this key out")
@@ -132,7 +134,7 @@ void check_new_name(const std::string& from, const std::string& to) {
   if (from == to) throw UsageError("VM " + in_backticks(from) + " has this name already");
 }
 
-void check_stopped(const std::string& name) {
+void check_nameable(const std::string& name) {
   refuse_suspended(name, "cannot get another name");
   if (!look(name, false).live) return;
   throw StateError("VM " + in_backticks(name) + " runs: its sockets bear its name")
@@ -160,7 +162,7 @@ class Renaming {
     const bool fresh = (first ? two : one).fresh();
     Steps steps;
     if (fresh) steps.done([this] { remove_tree(new_.data); });
-    check_stopped(from_);
+    check_nameable(from_);
     if (!fresh) refuse_taken(to_, "there is a VM " + in_backticks(to_));
     std::error_code ignored;
     if (fs::exists(new_.state, ignored))
@@ -180,7 +182,7 @@ class Renaming {
     auto renamed = record;
     renamed.name = to_;
     const auto moved = [&](std::string& path) {
-      if (is_below(path, old_.data)) path.replace(0, old_.data.size(), new_.data);
+      if (lies_below(path, old_.data)) path.replace(0, old_.data.size(), new_.data);
     };
     moved(renamed.profile);
     for (auto& source : renamed.sources) moved(source.path);
@@ -198,7 +200,7 @@ class Renaming {
   void link_inside(Steps& steps) {
     for (const auto& overlay : overlays_in(old_.data)) {
       const auto& backing = overlay.backing;
-      if (!is_below(backing.file, old_.data)) continue;
+      if (!lies_below(backing.file, old_.data)) continue;
       set_backing(overlay.path, {backing.file.substr(old_.data.size() + 1), backing.format});
       steps.done([overlay] { set_backing(overlay.path, overlay.backing); });
     }
@@ -238,7 +240,7 @@ class Renaming {
 
 void rename_vm(const std::string& from, const std::string& to) {
   check_new_name(from, to);
-  check_stopped(from);
+  check_nameable(from);
   Renaming(from, to).run();
 }
 

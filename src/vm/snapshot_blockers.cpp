@@ -2,6 +2,7 @@
 #include "vm/snapshot_blockers.hpp"
 
 #include "core/quote.hpp"
+#include "core/text.hpp"
 #include "vm/drive.hpp"
 #include "vm/move_paths.hpp"
 #include "vm/snapshot_plan.hpp"
@@ -43,7 +44,7 @@ Blocker no_format(const std::string& name, const std::string& path, const std::s
 /// Overlays that are made anew at each start, in a folder that goes with the run.
 void add_ephemeral(std::vector<Blocker>& out, const Plan& plan) {
   for (const auto& disk : written_disks(plan)) {
-    const bool fresh = is_below(disk.path, plan.paths.runtime);
+    const bool fresh = lies_below(disk.path, plan.paths.runtime);
     if (fresh)
       out.push_back(
           {"disk " + in_backticks(disk.name) + " is ephemeral: what it holds ends with this run",

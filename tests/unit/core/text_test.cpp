@@ -93,3 +93,15 @@ TEST_CASE("numbers in base 8 and 16 are filled with zeros, never cut") {
   CHECK(hexadecimal(0xabc, 2) == "abc");
   CHECK(hexadecimal(~0ULL, 16) == "ffffffffffffffff");
 }
+
+TEST_CASE("below a folder, by names") {
+  CHECK(lies_below("/a/b", "/a"));
+  CHECK(lies_below("/a/b/c", "/a"));
+  CHECK_FALSE(lies_below("/a", "/a"));
+  CHECK_FALSE(lies_below("/ab", "/a"));
+  CHECK_FALSE(lies_below("/b", "/a"));
+  CHECK_FALSE(lies_below("/a", ""));
+  CHECK(is_hexadecimal('f'));
+  CHECK(is_hexadecimal('A'));
+  CHECK_FALSE(is_hexadecimal('g'));
+}
