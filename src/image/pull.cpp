@@ -29,7 +29,7 @@ std::string now_text() {
 }
 
 std::string start_of(int fd) {
-  std::string bytes(header_size, '\0');
+  std::string bytes(image_header_size, '\0');
   const auto count = pread(fd, bytes.data(), bytes.size(), 0);
   bytes.resize(count < 0 ? 0 : static_cast<std::size_t>(count));
   return bytes;

@@ -114,8 +114,8 @@ std::optional<std::string> vmdk_danger(std::string_view header) {
     return "it is a VMDK image whose data is in other files";
   const auto description = little_endian(header, 28, 8);
   const auto length = little_endian(header, 36, 8);
-  if (description > header_size / sector || length > header_size / sector ||
-      (description + length) * sector > header_size)
+  if (description > image_header_size / sector || length > image_header_size / sector ||
+      (description + length) * sector > image_header_size)
     return "it is a VMDK image whose description is not where it belongs";
   if (lower_ascii(header).find("parentfilenamehint") != std::string::npos)
     return "it is an overlay on another file, and would let the guest read that file of this host";

@@ -22,14 +22,14 @@ struct Sniffed {
 /// How many bytes from the start decide.
 constexpr std::size_t sniff_size = 512;
 /// How many bytes from the start say what else QEMU would open.
-constexpr std::size_t header_size = std::size_t{1} << 16;
+constexpr std::size_t image_header_size = std::size_t{1} << 16;
 
 /// `first`: the first sniff_size bytes, or all where there are fewer. `content_type`: what a server
 /// has called it, believed only where the bytes are no image that is known.
 Sniffed sniff(std::string_view first, std::string_view content_type = {});
 
 /// Why an image of this kind must not be opened: it names another file, or is of a form that QEMU
-/// cannot use by itself. `header`: its first header_size bytes, or all where there are fewer.
+/// cannot use by itself. `header`: its first image_header_size bytes, or all where there are fewer.
 std::optional<std::string> image_danger(ImageKind kind, std::string_view header);
 
 /// "xz"; empty for none.

@@ -30,7 +30,7 @@ using Clock = std::chrono::steady_clock;
 using Json = nlohmann::json;
 
 /// As long as another command may hold the socket.
-constexpr auto patience = std::chrono::seconds(30);
+constexpr auto state_patience = std::chrono::seconds(30);
 /// The keeper's journal tells of the end at once; this is for progress, and where it has no keeper.
 constexpr int look_again = 100;  // milliseconds
 
@@ -70,7 +70,7 @@ struct Status {
 };
 
 Status ask(const LiveRecord& live) {
-  CommandSocket socket(live, patience);
+  CommandSocket socket(live, state_patience);
   const auto reply = socket.client().execute("query-migrate");
   Status status;
   status.state = reply.value("status", "");
@@ -96,7 +96,7 @@ Status await_end(const LiveRecord& live, const SaveProgress& progress) {
     if (is_over(status.state)) return status;
     progress.bytes(status.done, status.total);
     if (!cancelled && progress.interrupted()) {
-      CommandSocket(live, patience).client().execute("migrate_cancel");
+      CommandSocket(live, state_patience).client().execute("migrate_cancel");
       cancelled = true;
     }
     std::array<pollfd, 2> waiting{{{pidfd.get(), POLLIN, 0}, {journal.fd(), POLLIN, 0}}};
@@ -155,7 +155,7 @@ std::uint64_t save_state(const LiveRecord& live, const StateFile& file,
   if (!fd) throw system_error("cannot write " + in_backticks(file.path), errno);
   try {
     {
-      CommandSocket socket(live, patience);
+      CommandSocket socket(live, state_patience);
       auto& client = socket.client();
       set_up(client, file.without_memory);
       client.execute("migrate-set-parameters", Json{{"max-bandwidth", no_limit}});
@@ -184,7 +184,7 @@ void load_state(const LiveRecord& live, const StateFile& file,
                 const std::function<bool()>& interrupted) {
   const UniqueFd fd(open(file.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd) throw system_error("cannot read " + in_backticks(file.path), errno);
-  CommandSocket socket(live, patience);
+  CommandSocket socket(live, state_patience);
   auto& client = socket.client();
   set_up(client, file.without_memory);
   start(client, "migrate-incoming", fd.get(), file.path);
