@@ -61,11 +61,8 @@ int clone_command(const CloneOptions& options, Terminal& terminal) {
   request.to = options.name;
   request.copy = options.copy;
   request.interrupted = InterruptGuard::interrupted;
-  std::string copied;
-  request.progress = [&](const std::string& disk, double /*percent*/) {
-    if (disk == copied) return;
-    copied = disk;
-    progress.waiting("the copy of disk " + disk);
+  request.progress = [&](const std::string& disk, double percent) {
+    progress.doing("copying disk " + disk + ", " + std::to_string(std::lround(percent)) + '%');
   };
   Cloned cloned;
   try {

@@ -302,7 +302,7 @@ std::string current_node(qmp::SyncClient& client, const PlannedDisk& disk) {
   for (const auto& block : client.execute("query-block")) {
     if (!is_drive_of(block.value("qdev", ""), disk.name)) continue;
     if (!block.contains("inserted")) continue;
-    const auto node = block.at("inserted").value("node-name", "");
+    std::string node = block.at("inserted").value("node-name", "");
     if (!node.empty()) return node;
   }
   return disk.node;

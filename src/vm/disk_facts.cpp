@@ -66,6 +66,7 @@ void require_unused(const DiskTarget& target) {
   const auto named = std::find_if(users.begin(), users.end(),
                                   [](const DiskUser& user) { return !user.vm.empty(); });
   std::vector<ImageHolder> holders;
+  holders.reserve(users.size());
   for (const auto& user : users) holders.push_back(user.process);
   const bool ours = named != users.end();
   StateError error(in_backticks(target.name()) + " is in use by " +
