@@ -5,9 +5,9 @@
 #include "core/quote.hpp"
 #include "host/files.hpp"
 #include "host/spawn.hpp"
+#include "vm/clock_watch.hpp"
 #include "vm/end.hpp"
 #include "vm/ephemeral.hpp"
-#include "vm/guest_clock.hpp"
 #include "vm/journal.hpp"
 #include "vm/keeper_monitor.hpp"
 #include "vm/live.hpp"
@@ -47,8 +47,6 @@ using Json = nlohmann::json;
 constexpr auto helper_patience = std::chrono::seconds(2);
 /// A helper that ends because QEMU does may be seen first.
 constexpr auto same_end = std::chrono::milliseconds(300);
-/// How long an agent may take that has just woken up with its guest.
-constexpr auto agent_patience = std::chrono::seconds(30);
 /// Lost connections are rare, and each try costs nothing.
 constexpr auto connect_again = std::chrono::seconds(2);
 
@@ -138,7 +136,7 @@ class Keeper {
     live_.unwatched->until = timestamp();
     const auto state = monitor_.state();
     if (state == "guest-panicked") seen_.panicked = true;
-    if (state == "paused") paused_at_ = read_clocks().boot;
+    if (state == "paused") clock_.stands_still();
     journal(live_.name, "WATCHING_AGAIN",
             dump({{"unseen_from", live_.unwatched->from},
                   {"unseen_until", live_.unwatched->until},
@@ -163,7 +161,7 @@ class Keeper {
     if (poll(waiting.data(), waiting.size(), poll_timeout()) < 0 && errno != EINTR) return;
     if (waiting[1].revents != 0) take_signals();
     if (waiting[2].revents != 0) take_events();
-    if (waiting[3].revents != 0) clock_stood_still(sleep_.look(), "the host slept");
+    if (waiting[3].revents != 0) clock_.host_slept(sleep_.look());
     if (waiting[4].revents != 0) suspender_ended();
     for (std::size_t index = 0; index < helpers_.size(); ++index) {
       if (waiting[index + first_helper].revents != 0) helper_ended(index);
@@ -290,29 +288,13 @@ class Keeper {
     if (event.name == "GUEST_PANICKED") seen_.panicked = true;
     if (event.name == "POWERDOWN") seen_.powered_down = true;
     if (event.name == "STOP" || event.name == "MIGRATION") watch_state();
-    if (event.name == "STOP" && !paused_at_) paused_at_ = read_clocks().boot;
-    if (event.name == "RESUME" && paused_at_) {
-      clock_stood_still(read_clocks().boot - *paused_at_, "it was paused");
-      paused_at_.reset();
-    }
+    if (event.name == "STOP") clock_.stands_still();
+    if (event.name == "RESUME") clock_.goes_on();
     // It has started anew: what it does from now on is another story.
     if (event.name == "RESET") {
       seen_.panicked = seen_.powered_down = false;
       seen_.shutdown.clear();
     }
-  }
-
-  /// In a process of its own: an agent may take its time, and the keeper has other things to hear.
-  void clock_stood_still(std::chrono::nanoseconds time, const char* why) {
-    if (time < clock_tolerance || live_.plan.descriptor("agent") == nullptr) return;
-    const pid_t child = fork();
-    if (child != 0) return;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    const auto set = set_guest_clock(live_, agent_patience);
-    Json told{{"after", why}, {"seconds", std::chrono::duration<double>(time).count()}};
-    if (!set.done) told["cause"] = set.why;
-    journal(live_.name, set.done ? "CLOCK_SET" : "CLOCK_NOT_SET", dump(told));
-    _exit(0);
   }
 
   void helper_ended(std::size_t index) {
@@ -393,7 +375,7 @@ class Keeper {
   KeeperMonitor monitor_;
   SeenEnd seen_;
   SleepWatch sleep_;
-  std::optional<std::chrono::nanoseconds> paused_at_;  // of the clock that counts sleep, too
+  ClockWatch clock_{live_};
   Alarm press_at_, stop_by_, kill_at_, connect_at_;
 };
 
