@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Snapshots of a VM that is small enough to be started often: live, stopped, of both kinds.
 #include "core/text.hpp"
+#include "guest/micro.hpp"
 #include "host/files.hpp"
 #include "host/spawn.hpp"
 #include "snapshot/vm.hpp"
@@ -297,6 +298,41 @@ TEST_CASE("what stands in the way is told before the guest is held up") {
     CHECK(
         contains(error_of(vm, {"snapshot", "create", "vm", "x"}, 3), "disk `brief` is ephemeral"));
   }
+}
+
+TEST_CASE("with a newer QEMU it is the same") {
+  const char* scripts = std::getenv("QLAUNCH_MICRO_GUEST");
+  REQUIRE(scripts != nullptr);
+  const auto script = std::filesystem::path(scripts).replace_filename("fetch_qemu10.sh").string();
+  qlaunch::SpawnOptions options;
+  options.argv = {"/bin/sh", script};
+  const auto fetched =
+      qlaunch::run_and_capture(options, std::chrono::minutes(10), std::size_t{1} << 20);
+  if (!fetched.ok()) return micro::skip("QEMU 10.0 cannot be had here: " + fetched.err);
+  Home home;
+  const Vm vm(home, snap::profile("", "[qemu]\nbinary = \"" +
+                                          std::string(qlaunch::trim(fetched.out)) + "\"\n"));
+  vm.up();
+  vm.write("data", 0, 'a');
+  vm.run({"pause", "vm"});
+  const auto then = vm.ticks();
+  vm.create("one");
+  CHECK_FALSE(contains(vm.find("one")["machine"].get<std::string>(), "7.2"));
+  vm.run({"resume", "vm"});
+  vm.write("data", 0, 'b');
+  CHECK(contains(vm.revert("one"), "back at one; what it was is kept as before-revert-"));
+  CHECK(vm.ticks() == then);
+  CHECK(vm.content("data") == "a...............");
+  vm.create("power", {"--disk-only"});
+  vm.kill();
+  vm.create("off");
+  vm.run({"up", "--from", "one", "vm"});
+  CHECK(vm.ticks() == then);
+  CHECK(contains(error_of(vm, {"snapshot", "revert", "vm", "power", "--discard"}, 0),
+                 "started anew"));
+  for (const auto* tag : {"one", "off", "power"}) vm.run({"snapshot", "delete", "vm", tag});
+  vm.kill();
+  vm.expect_whole_disks();
 }
 
 TEST_CASE("a VM without a disk of its own has live snapshots, too") {
