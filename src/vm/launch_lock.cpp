@@ -8,6 +8,7 @@
 #include "vm/journal.hpp"
 #include "vm/live.hpp"
 #include "vm/live_overlays.hpp"
+#include "vm/operation.hpp"
 #include "vm/start_list.hpp"
 
 #include <chrono>
@@ -37,7 +38,10 @@ LaunchLock::LaunchLock(const std::string& name, const VmPaths& paths) {
     lock_.emplace(paths.data + "/lock");
     if (!lock_->lock(deadline)) {
       const auto holder = lock_->holder();
-      throw TimeoutError("VM " + in_backticks(name) + " is being started by another command" +
+      const auto operation = operation_under_way(name);
+      throw TimeoutError("VM " + in_backticks(name) +
+                         (operation ? " is busy, " + operation_text(*operation)
+                                    : " is being started by another command") +
                          (holder ? " (pid " + std::to_string(*holder) + ")" : ""));
     }
     // A launch that failed may have removed the folder while this one waited for its lock.

@@ -156,7 +156,7 @@ std::string keep_before_revert(const std::string& name, const Plan& plan,
       if (same) return {};
     }
   }
-  const auto tag = before_revert_tag(std::chrono::system_clock::now());
+  auto tag = before_revert_tag(std::chrono::system_clock::now());
   undertaking.now("saving snapshot " + in_backticks(tag));
   keep_stopped(name, plan, begin_note(name, plan, tag, "kept by a revert"), undertaking);
   return tag;

@@ -201,10 +201,17 @@ Reverted revert_snapshot(const std::string& name, const RevertRequest& request,
     done.kept = free_tag(list, before_revert_tag(std::chrono::system_clock::now()));
     auto kept = begin_note(name, held.plan(), done.kept, "kept by a revert");
     kept.kind = SnapshotKind::live;
+    const auto blockers = held.vm().blockers(false);
+    if (!why.empty() && !blockers.empty() && held.vm().blockers(true).empty()) {
+      // Better than nothing, and than no way back at all.
+      kept.kind = SnapshotKind::disks;
+      telling.say("the disks alone are kept as " + done.kept + ": " + blockers.front().what);
+    }
     undertaking.now("saving snapshot " + in_backticks(done.kept));
     try {
       save(held, name, kept, undertaking);
     } catch (Error& error) {
+      if (telling.interrupted()) throw;
       throw Error(error).help("`--discard` reverts without keeping what is lost");
     }
     undertaking.now("going back to snapshot " + in_backticks(note.tag));

@@ -289,6 +289,12 @@ TEST_CASE("what stands in the way is told before the guest is held up") {
     CHECK(vm.tags().empty());
     vm.create("x", {"--disk-only"});
     CHECK(vm.find("x")["disks"].size() == 4);
+    vm.write("data", 0, 'n');
+    const auto reverted = home.run({"snapshot", "revert", "vm", "x"});
+    CHECK_MESSAGE(reverted.code == 0, reverted.err);
+    CHECK(contains(reverted.err, "the disks alone are kept as before-revert-"));
+    CHECK(vm.content("data") == "................");
+    CHECK(vm.list().size() == 2);
   }
   SUBCASE("a disk that ends with the run") {
     const Vm vm(home, snap::profile("",
