@@ -22,6 +22,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr auto tidy_patience = std::chrono::seconds(15);
+/// Who says `kill` has waited already; one that is well answers in milliseconds.
+constexpr auto kill_patience = std::chrono::seconds(1);
 
 /// Waits for the keeper, which tidies up; does so itself where there is none any more.
 std::string after_the_end(const LiveRecord& live, std::string text) {
@@ -57,10 +59,22 @@ bool power_down(const LiveRecord& live, int pidfd, Clock::time_point deadline) {
   }
 }
 
-void end_by_force(const LiveRecord& live, int pidfd) {
+/// A guest waits for its files for ever, also when it powers off.
+std::string dead_share(const LiveRecord& live) {
+  for (const auto& helper : live.helpers) {
+    if (!helper.name.starts_with("virtiofsd") || alive(helper.process)) continue;
+    return helper.name + " has ended: where the guest uses " + helper.serves +
+           ", that may be what keeps it from powering off";
+  }
+  return {};
+}
+
+/// `answer`: how long QEMU may take to listen. One that is stopped by a signal never does.
+void end_by_force(const LiveRecord& live, int pidfd, Duration answer) {
   auto patience = Clock::duration::zero();
   try {
-    CommandSocket socket(live, quit_patience);
+    if (stopped(live.qemu)) throw Error("its process is stopped");
+    CommandSocket socket(live, answer);
     socket.client().quit();
     patience = quit_patience;
   } catch (const qmp::Gone&) {
@@ -100,11 +114,12 @@ std::string shutdown_vm(const std::string& name, const ShutdownRequest& request)
       TimeoutError error("the guest of " + in_backticks(name) + " did not power off within " +
                          format_duration(timeout) + "; it still runs");
       error.help("`qlaunch console " + shell_quote(name) + "` shows what it does");
+      if (const auto dead = dead_share(live); !dead.empty()) error.help(dead);
       error.help("`--timeout` waits longer, `--force` ends it without its consent");
       throw error;
     }
     request.step("it did not; ending QEMU");
-    end_by_force(live, pidfd.get());
+    end_by_force(live, pidfd.get(), quit_patience);
   }
   return after_the_end(live, ended ? "the guest powered off" : "ended by force");
 }
@@ -112,7 +127,7 @@ std::string shutdown_vm(const std::string& name, const ShutdownRequest& request)
 std::string kill_vm(const std::string& name) {
   const auto live = require_running(name);
   const auto pidfd = open_pidfd(live.qemu);
-  if (pidfd) end_by_force(live, pidfd.get());
+  if (pidfd) end_by_force(live, pidfd.get(), kill_patience);
   return after_the_end(live, "ended by force");
 }
 

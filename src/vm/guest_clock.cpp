@@ -41,6 +41,7 @@ ClockSet set_guest_clock(const LiveRecord& live, Duration patience) {
     std::string refusal;
     try {
       agent.execute("guest-set-time", nlohmann::json{{"time", host_time().count()}}, deadline);
+      return {true, true, ""};
     } catch (const qmp::Refused& error) {
       // It sets the guest's hardware clock, too, and some guests have no program for that.
       refusal = error.what();

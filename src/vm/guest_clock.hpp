@@ -16,8 +16,8 @@ struct ClockSet {
   std::string why;       // not done: why, in words
 };
 
-/// Returns when the guest's clock has been seen to be right, at the latest after `patience`. Never
-/// throws: a guest without an agent has a clock of its own to keep.
+/// Returns when the agent has set the guest's clock, or it has been seen to be right; at the latest
+/// after `patience`. Never throws: a guest without an agent has a clock of its own to keep.
 ClockSet set_guest_clock(const LiveRecord& live, Duration patience = std::chrono::seconds(5));
 
 }  // namespace qlaunch

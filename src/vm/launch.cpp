@@ -19,6 +19,7 @@
 #include "vm/record.hpp"
 #include "vm/snapshots.hpp"
 #include "vm/start.hpp"
+#include "vm/state_marker.hpp"
 #include "vm/steps.hpp"
 #include "vm/suspended.hpp"
 #include "vm/wake.hpp"
@@ -217,6 +218,10 @@ Launched launch_anew(const LaunchRequest& request, const LaunchProgress& progres
     // A run must never be without a record; where there is one already, its update can wait until
     // QEMU is on its way.
     if (!old) write_record(record);
+    // There before its keeper is, which looks for it once.
+    std::optional<StateMarker> marker;
+    const bool goes_on = request.warm && !request.warm->folder.empty();
+    if (goes_on) marker.emplace(plan.paths, StateMarker::Work::loading);
     auto reports = start_processes(plan);
     try {
       if (old) write_record(record);
@@ -225,7 +230,7 @@ Launched launch_anew(const LaunchRequest& request, const LaunchProgress& progres
       throw;
     }
     launched.live = await_start(plan, reports, interrupted);
-    if (request.warm && !request.warm->folder.empty()) {
+    if (goes_on) {
       try {
         load_warm(launched.live, request.warm->folder, interrupted);
       } catch (...) {

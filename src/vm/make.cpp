@@ -9,6 +9,8 @@
 #include "image/new_image.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <filesystem>
 #include <system_error>
 
@@ -66,6 +68,18 @@ void write_hello_image(const WriteHelloImage& image, Undo& undo) {
   undo.remove_later(image.path);
 }
 
+/// For filesystems that cannot do it by themselves.
+void copy_bytes(int from, int to, const std::string& path) {
+  std::array<char, 65536> bytes{};
+  for (;;) {
+    const auto got = read(from, bytes.data(), bytes.size());
+    if (got == 0) return;
+    if (got < 0)
+      throw system_error("cannot read what " + in_backticks(path) + " is to hold", errno);
+    write_all(to, std::string_view(bytes.data(), static_cast<std::size_t>(got)), path);
+  }
+}
+
 /// Where the filesystem can, without copying a byte.
 void copy_file(const CopyFile& copy, Undo& undo) {
   const UniqueFd from(open(copy.from.c_str(), O_RDONLY | O_CLOEXEC));
@@ -78,6 +92,8 @@ void copy_file(const CopyFile& copy, Undo& undo) {
   for (;;) {
     const auto done = copy_file_range(from.get(), nullptr, to.get(), nullptr, much, 0);
     if (done == 0) return;
+    if (done < 0 && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS))
+      return copy_bytes(from.get(), to.get(), copy.path);
     if (done < 0 && errno != EINTR)
       throw system_error("cannot write " + in_backticks(copy.path), errno);
   }

@@ -9,6 +9,7 @@
 #include "vm/journal.hpp"
 #include "vm/keeper.hpp"
 #include "vm/launch_lock.hpp"
+#include "vm/operation.hpp"
 #include "vm/power_off.hpp"
 #include "vm/record.hpp"
 #include "vm/state_file.hpp"
@@ -118,7 +119,8 @@ Suspended describe(const LiveRecord& live, const Before& before, std::uint64_t b
 }
 
 /// All but the end of QEMU. Whatever throws, the guest goes on.
-std::uint64_t save(const LiveRecord& live, const Before& before, const SuspendRequest& request) {
+std::uint64_t save(const LiveRecord& live, const Before& before, OperationRecord& operation,
+                   const SuspendRequest& request) {
   try {
     if (before.running) {
       CommandSocket socket(live, go_on_patience);
@@ -127,6 +129,10 @@ std::uint64_t save(const LiveRecord& live, const Before& before, const SuspendRe
     at_step(Step::suspend_stopped);
     SaveProgress progress;
     progress.interrupted = request.interrupted;
+    progress.bytes = [&](std::uint64_t done, std::uint64_t total) {
+      constexpr std::uint64_t whole = 100;
+      if (total > 0) operation.progress(static_cast<int>(done * whole / total));
+    };
     const auto bytes = save_state(live, {suspended_state_path(live.plan.paths)}, progress);
     if (request.interrupted()) throw Error("interrupted: the state was not saved");
     // QEMU has let go of its disks: they stay as they are now.
@@ -160,9 +166,10 @@ std::string suspend_vm(const std::string& name, const SuspendRequest& request) {
   }
   check_space(live);
   request.step("saving the state of " + in_backticks(name));
+  OperationRecord operation(name, "suspending");
   const StateMarker marker(live.plan.paths, StateMarker::Work::saving, before.running);
   at_step(Step::suspend_marked);
-  const auto bytes = save(live, before, request);
+  const auto bytes = save(live, before, operation, request);
   end_qemu(live);
   at_step(Step::suspend_ended);
   if (request.wait_for_keeper) await_keeper(live);

@@ -3,12 +3,11 @@
 
 #include "core/error.hpp"
 #include "core/quote.hpp"
-#include "core/text.hpp"
 #include "core/units.hpp"
 #include "host/files.hpp"
 #include "host/paths.hpp"
-#include "host/spawn.hpp"
 #include "image/backing.hpp"
+#include "image/qemu_img.hpp"
 #include "plan/identity.hpp"
 #include "vm/control.hpp"
 #include "vm/power_off.hpp"
@@ -21,9 +20,6 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <set>
-
-#include <nlohmann/json.hpp>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -92,12 +88,10 @@ void freeze_disk(const std::string& path, const std::string& own, const std::str
 
 void make_overlay(const PlannedDisk& disk, const std::string& own, const std::string& folder) {
   const auto name = own + '/' + planner::qemu_id("", disk.name) + ".qcow2";
-  const auto made = run_and_capture(
-      {"qemu-img", "create", "-q", "-f", "qcow2", "-b", frozen_disk(folder, disk.path), "-F",
-       disk.format == DiskFormat::qcow2 ? "qcow2" : "raw", frozen_overlay(folder, name)});
-  if (!made.ok())
-    throw Error("cannot make an overlay on " + in_backticks(frozen_disk(folder, disk.path)) + ": " +
-                std::string(trim(made.err)));
+  const auto overlay = frozen_overlay(folder, name);
+  QemuImg().run({"create", "-q", "-f", "qcow2", "-b", frozen_disk(folder, disk.path), "-F",
+                 disk.format == DiskFormat::qcow2 ? "qcow2" : "raw", overlay},
+                "cannot make an overlay for later runs", overlay);
 }
 
 void freeze(const LiveRecord& live, const std::string& folder) {

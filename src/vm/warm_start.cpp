@@ -11,7 +11,6 @@
 #include "vm/guest_clock.hpp"
 #include "vm/journal.hpp"
 #include "vm/state_file.hpp"
-#include "vm/state_marker.hpp"
 #include "vm/steps.hpp"
 #include "vm/wait.hpp"
 #include "vm/warm.hpp"
@@ -229,7 +228,6 @@ Launched launch_ephemeral(const LaunchRequest& request, const LaunchProgress& pr
 
 void load_warm(const LiveRecord& live, const std::string& folder,
                const std::function<bool()>& interrupted) {
-  const StateMarker marker(live.plan.paths, StateMarker::Work::loading);
   at_step(Step::warm_waiting);
   try {
     load_state(live, {folder + "/state", true}, interrupted);

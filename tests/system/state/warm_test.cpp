@@ -269,7 +269,7 @@ TEST_CASE("whoever is killed while a ready state is saved or loaded, the next ru
       }));
       const auto next = up(home);
       const auto vm = vm_of(next);
-      CHECK(is_warm(vm));
+      CHECK_MESSAGE(is_warm(vm), next.err);
       for (const auto& each : json::parse(home.run({"list", "--json"}).out)) {
         if (each["name"] == vm["name"]) continue;
         home.run({"kill", each["name"]});
