@@ -6,8 +6,10 @@
 #include "host/files.hpp"
 #include "host/process.hpp"
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 
 #include <doctest/doctest.h>
 
@@ -304,4 +306,71 @@ TEST_CASE("where the state does not fit, the guest goes on") {
   expect_obedience(home, "tiny");
   CHECK(eventually([&] { return home.processes().empty(); }));
   CHECK(umount2(data.c_str(), 0) == 0);
+}
+
+TEST_CASE("where the disk gets full while the state is written, the guest goes on") {
+  if (geteuid() != 0) {
+    std::puts("[skip] where the disk gets full: needs root for a small tmpfs");
+    return;
+  }
+  Home home;
+  home.write("tiny.toml", fault::tiny());
+  REQUIRE(home.run({"up", "tiny.toml"}).code == 0);
+  REQUIRE(home.run({"shutdown", "tiny"}).code == 0);
+  const auto data = home.path() + "/data";
+  const auto user = std::to_string(test::user());
+  REQUIRE(mount("none", data.c_str(), "tmpfs", 0,
+                ("mode=0700,size=40m,uid=" + user + ",gid=" + user).c_str()) == 0);
+  REQUIRE(home.run({"up", "tiny.toml"}).code == 0);
+  // There was room when it looked.
+  home.environment = {"QLAUNCH_TEST_STOP_AT=suspend-stopped"};
+  const auto command = home.start({"suspend", "tiny"});
+  const int there = fault::stopped_at_step(home);
+  home.environment.clear();
+  REQUIRE(there > 1);
+  {
+    std::ofstream full(data + "/full", std::ios::binary);
+    const std::string block(64 << 10, 'x');
+    while (full.write(block.data(), static_cast<std::streamsize>(block.size())).flush()) {
+    }
+  }
+  kill(there, SIGCONT);
+  REQUIRE(fault::ended(command));
+  CHECK(fault::code_of(command) == 1);
+  CHECK(state(home, "tiny") == "running");
+  CHECK(left(home, "tiny").empty());
+  fs::remove(data + "/full");
+  expect_obedience(home, "tiny");
+  CHECK(eventually([&] { return home.processes().empty(); }));
+  CHECK(umount2(data.c_str(), 0) == 0);
+}
+
+TEST_CASE("a start that is killed before QEMU has the state leaves it whole") {
+  Home home;
+  home.write("tiny.toml", fault::tiny());
+  REQUIRE(home.run({"up", "tiny.toml"}).code == 0);
+  REQUIRE(home.run({"suspend", "tiny"}).code == 0);
+  home.environment = {"QLAUNCH_TEST_STOP_AT=launch-obeyed"};
+  const auto command = home.start({"up", "tiny"});
+  const int there = fault::stopped_at_step(home);
+  home.environment.clear();
+  REQUIRE(there > 1);
+  fault::kill_for_sure(there);
+  REQUIRE(fault::ended(command));
+  CHECK(eventually([&] { return state(home, "tiny") == "suspended"; }));
+  const auto up = home.run({"up", "tiny"});
+  CHECK_MESSAGE(up.code == 0, up.err);
+  CHECK(contains(up.out, "goes on from"));
+  expect_obedience(home, "tiny");
+}
+
+TEST_CASE("a QEMU that is stopped by a signal is killed at once") {
+  Home home;
+  home.write("tiny.toml", fault::tiny());
+  REQUIRE(home.run({"up", "tiny.toml"}).code == 0);
+  kill(fault::pid(home, fault::Who::qemu), SIGSTOP);
+  const auto begin = std::chrono::steady_clock::now();
+  CHECK(home.run({"kill", "tiny"}).code == 0);
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(3));
+  CHECK(state(home, "tiny") == "stopped");
 }
