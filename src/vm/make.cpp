@@ -2,6 +2,7 @@
 #include "vm/make.hpp"
 
 #include "core/error.hpp"
+#include "core/quote.hpp"
 #include "host/files.hpp"
 #include "host/paths.hpp"
 #include "image/hello_image.hpp"
