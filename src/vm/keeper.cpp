@@ -15,9 +15,8 @@
 #include "vm/record.hpp"
 #include "vm/report.hpp"
 #include "vm/sleep_watch.hpp"
-#include "vm/state_marker.hpp"
+#include "vm/state_watch.hpp"
 #include "vm/steps.hpp"
-#include "vm/suspend.hpp"
 #include "vm/suspended.hpp"
 #include "vm/takeover.hpp"
 
@@ -66,7 +65,8 @@ class Keeper {
       : live_(std::move(live)),
         task_(task),
         qemu_(open_pidfd(live_.qemu)),
-        monitor_(live_, qemu_.get()) {
+        monitor_(live_, qemu_.get()),
+        state_watch_(live_, monitor_) {
     sigset_t watched;
     sigemptyset(&watched);
     for (const int signal : {SIGTERM, SIGHUP, SIGINT, press_signal}) sigaddset(&watched, signal);
@@ -131,7 +131,7 @@ class Keeper {
   void greeted() {
     at_step(Step::keeper_connected);
     // Whoever loads its state, or was killed while it saved it and there was no keeper.
-    watch_state();
+    state_watch_.look();
     if (!live_.unwatched || !live_.unwatched->until.empty()) return;
     live_.unwatched->until = timestamp();
     const auto state = monitor_.state();
@@ -155,14 +155,14 @@ class Keeper {
                                 {signals_.get(), POLLIN, 0},
                                 {monitor_.fd(), POLLIN, 0},
                                 {sleep_.fd(), POLLIN, 0},
-                                {suspender_.get(), POLLIN, 0}};
+                                {state_watch_.fd(), POLLIN, 0}};
     const std::size_t first_helper = waiting.size();
     for (const auto& helper : helpers_) waiting.push_back({helper.get(), POLLIN, 0});
     if (poll(waiting.data(), waiting.size(), poll_timeout()) < 0 && errno != EINTR) return;
     if (waiting[1].revents != 0) take_signals();
     if (waiting[2].revents != 0) take_events();
     if (waiting[3].revents != 0) clock_.host_slept(sleep_.look());
-    if (waiting[4].revents != 0) suspender_ended();
+    if (waiting[4].revents != 0) state_worker_ended();
     for (std::size_t index = 0; index < helpers_.size(); ++index) {
       if (waiting[index + first_helper].revents != 0) helper_ended(index);
     }
@@ -210,7 +210,8 @@ class Keeper {
       // A logout sends several signals at once; they are one request.
       if (!seen_.asked.empty()) continue;
       seen_.asked = name;
-      if (live_.plan.shutdown.on_host == OnHostShutdown::suspend && suspend()) continue;
+      if (live_.plan.shutdown.on_host == OnHostShutdown::suspend && state_watch_.suspend())
+        continue;
       begin_shutdown();
     }
   }
@@ -221,41 +222,8 @@ class Keeper {
     at_step(Step::stop_asked);
   }
 
-  /// In a process of its own: the keeper has to hear what happens meanwhile. False where there is
-  /// none.
-  bool suspend() {
-    const pid_t child = fork();
-    if (child < 0) return false;
-    if (child == 0) {
-      prctl(PR_SET_PDEATHSIG, SIGKILL);
-      SuspendRequest request;
-      request.wait_for_keeper = false;
-      try {
-        suspend_vm(live_.name, request);
-      } catch (const std::exception& error) {
-        journal(live_.name, "SUSPEND_FAILED", dump({{"cause", error.what()}}));
-        _exit(1);
-      }
-      _exit(0);
-    }
-    own_suspender_ = child;
-    suspender_ = open_pidfd(identify_child(child));
-    return true;
-  }
-
-  /// Whoever saves or loads its state, so that a guest that stands still for it is not left so.
-  void watch_state() {
-    if (suspender_) return;
-    const auto who = who_marked(live_.plan.paths);
-    if (!who) return;
-    suspender_ = open_pidfd(*who);
-    if (!suspender_) monitor_.settle();
-  }
-
-  void suspender_ended() {
-    suspender_.reset();
-    const bool own = std::exchange(own_suspender_, 0) != 0;
-    if (who_marked(live_.plan.paths)) monitor_.settle();
+  void state_worker_ended() {
+    const bool own = state_watch_.ended();
     take_events();
     // What could not be saved is shut down after all.
     if (own && !wait_exit(qemu_.get(), Clock::now() + same_end)) begin_shutdown();
@@ -287,7 +255,7 @@ class Keeper {
     if (event.name == "SHUTDOWN" && data.is_object()) seen_.shutdown = data.value("reason", "");
     if (event.name == "GUEST_PANICKED") seen_.panicked = true;
     if (event.name == "POWERDOWN") seen_.powered_down = true;
-    if (event.name == "STOP" || event.name == "MIGRATION") watch_state();
+    if (event.name == "STOP" || event.name == "MIGRATION") state_watch_.look();
     if (event.name == "STOP") clock_.stands_still();
     if (event.name == "RESUME") clock_.goes_on();
     // It has started anew: what it does from now on is another story.
@@ -370,9 +338,8 @@ class Keeper {
   KeeperTask task_;
   UniqueFd qemu_, signals_;
   std::vector<UniqueFd> helpers_;
-  UniqueFd suspender_;
-  pid_t own_suspender_ = 0;
   KeeperMonitor monitor_;
+  StateWatch state_watch_;
   SeenEnd seen_;
   SleepWatch sleep_;
   ClockWatch clock_{live_};

@@ -59,7 +59,12 @@ bool KeeperMonitor::take(const std::function<void(const qmp::Event&)>& event) {
   if (pending_) return greet();
   if (!client_) return false;
   try {
-    while (const auto next = client_->wait_event({}, Clock::now())) event(*next);
+    // What is done about an event may end the connection.
+    while (client_) {
+      const auto next = client_->wait_event({}, Clock::now());
+      if (!next) break;
+      event(*next);
+    }
   } catch (const qmp::Error& error) {
     // QEMU ends, or speaks no QMP any more: its pidfd tells which.
     lose(error.what());

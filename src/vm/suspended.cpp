@@ -151,7 +151,7 @@ std::vector<std::string> changed_disks(const Suspended& suspended) {
 std::string suspended_owner(const std::string& path, const std::string& but_not) {
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(state_roots().data, ignored)) {
-    const auto name = entry.path().filename().string();
+    auto name = entry.path().filename().string();
     if (name == but_not || !exists(entry.path().string() + record_file)) continue;
     try {
       const auto suspended = read_suspended(name);

@@ -60,6 +60,7 @@ std::optional<Suspended> usable_state(const std::string& name, const LaunchReque
     return std::nullopt;
   }
   std::vector<std::string> shown;
+  shown.reserve(changed.size());
   for (const auto& path : changed) shown.push_back(in_backticks(path));
   throw StateError("VM " + in_backticks(name) + " was suspended, and since then " +
                    enumerate(shown) + (shown.size() == 1 ? " has" : " have") +
