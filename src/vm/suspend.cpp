@@ -4,6 +4,7 @@
 #include "core/error.hpp"
 #include "core/quote.hpp"
 #include "host/files.hpp"
+#include "host/paths.hpp"
 #include "qmp/requests.hpp"
 #include "vm/ephemeral.hpp"
 #include "vm/journal.hpp"
@@ -150,9 +151,11 @@ std::uint64_t save(const LiveRecord& live, const Before& before, OperationRecord
 
 std::string suspend_vm(const std::string& name, const SuspendRequest& request) {
   refuse_suspended(name, "cannot be suspended");
+  check_plan(require_running(name));
+  const LaunchLock lock(name, vm_paths(state_roots(), name));
+  // Another command may have suspended it while this one waited.
+  refuse_suspended(name, "cannot be suspended");
   const auto live = require_running(name);
-  check_plan(live);
-  const LaunchLock lock(name, live.plan.paths);
   const auto begin = Clock::now();
   Before before;
   {
