@@ -150,11 +150,11 @@ std::uint64_t save(const LiveRecord& live, const Before& before, OperationRecord
 }  // namespace
 
 std::string suspend_vm(const std::string& name, const SuspendRequest& request) {
-  refuse_suspended(name, "cannot be suspended");
+  refuse_suspended(name, "there is nothing to save");
   check_plan(require_running(name));
   const LaunchLock lock(name, vm_paths(state_roots(), name));
   // Another command may have suspended it while this one waited.
-  refuse_suspended(name, "cannot be suspended");
+  refuse_suspended(name, "there is nothing to save");
   const auto live = require_running(name);
   const auto begin = Clock::now();
   Before before;
