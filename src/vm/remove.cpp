@@ -16,6 +16,7 @@
 #include "vm/live.hpp"
 #include "vm/record.hpp"
 #include "vm/steps.hpp"
+#include "vm/warm.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -70,6 +71,8 @@ class Finding {
       stays(disk.path, "disk " + in_backticks(disk.name) + ", a file that is not qlaunch's");
       below(disk.path);
     }
+    for (const auto& root : warm_roots_of(name_))
+      removal_.goes.push_back({"its ready state, for warm starts", root, taken(root)});
     const auto logs = taken(paths_.state);
     if (logs > 0) removal_.goes.push_back({"its logs", paths_.state, logs});
     return removal_;
@@ -203,6 +206,7 @@ std::uint64_t remove_vm(const std::string& name) {
     throw system_error("cannot rename " + in_backticks(paths.data), errno);
   // From here on there is no such VM.
   at_step("remove-renamed");
+  drop_warm_states_of(name);
   remove_tree(going);
   at_step("remove-data");
   // Behind the VM's own, as `clone` takes them: two commands must not wait for each other.

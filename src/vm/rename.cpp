@@ -16,6 +16,7 @@
 #include "vm/move_paths.hpp"
 #include "vm/record.hpp"
 #include "vm/suspended.hpp"
+#include "vm/warm.hpp"
 
 #include <cerrno>
 #include <cstdio>
@@ -242,6 +243,8 @@ void rename_vm(const std::string& from, const std::string& to) {
   check_new_name(from, to);
   check_nameable(from);
   Renaming(from, to).run();
+  // Their paths bear the old name; the next run makes another.
+  drop_warm_states_of(from);
 }
 
 }  // namespace qlaunch

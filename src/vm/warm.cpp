@@ -178,14 +178,22 @@ void drop_warm(const std::string& root) {
   remove_states(root, "");
 }
 
-void drop_warm_states_of(const std::string& vm) {
+std::vector<std::string> warm_roots_of(const std::string& vm) {
   constexpr std::size_t hash_size = 9;  // with its dash
+  std::vector<std::string> roots;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(states_folder(), ignored)) {
     const auto name = entry.path().filename().string();
-    if (name.size() != vm.size() + hash_size || !name.starts_with(vm + '-')) continue;
-    drop_warm(entry.path().string());
-    remove_tree(entry.path().string());
+    if (name.size() == vm.size() + hash_size && name.starts_with(vm + '-'))
+      roots.push_back(entry.path().string());
+  }
+  return roots;
+}
+
+void drop_warm_states_of(const std::string& vm) {
+  for (const auto& root : warm_roots_of(vm)) {
+    drop_warm(root);
+    remove_tree(root);
   }
 }
 

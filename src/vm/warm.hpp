@@ -55,6 +55,7 @@ void tidy_warm(const std::string& root);
 /// The one that counts, too.
 void drop_warm(const std::string& root);
 /// Of all profiles whose VM is called so.
+std::vector<std::string> warm_roots_of(const std::string& vm);
 void drop_warm_states_of(const std::string& vm);
 
 }  // namespace qlaunch

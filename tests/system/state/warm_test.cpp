@@ -226,6 +226,23 @@ TEST_CASE("what cannot start warm boots, and says so once") {
   CHECK(is_warm(vm_of(up(home))));
 }
 
+TEST_CASE("the ready state goes with its VM, and with its VM's name") {
+  Home home;
+  home.write("tiny.toml", warm());
+  REQUIRE(home.run({"up", "tiny.toml"}).code == 0);
+  REQUIRE(home.run({"kill", "tiny"}).code == 0);
+  expect_end(home, vm_of(up(home)));
+  REQUIRE_FALSE(states(home).empty());
+  SUBCASE("removed") {
+    const auto removed = home.run({"remove", "tiny", "--yes"});
+    CHECK_MESSAGE(removed.code == 0, removed.err);
+  }
+  SUBCASE("renamed") {
+    CHECK(home.run({"rename", "tiny", "other"}).code == 0);
+  }
+  CHECK(states(home).empty());
+}
+
 TEST_CASE("two first runs at once") {
   Home home;
   home.write("tiny.toml", warm());
