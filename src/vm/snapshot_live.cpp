@@ -224,6 +224,15 @@ void LiveSnapshots::forget_jobs() {
   }
 }
 
+bool LiveSnapshots::await_agent() {
+  constexpr auto patience = std::chrono::seconds(5);
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (!agent()) {
+    if (!socket_.client().wait_event({"VSERPORT_CHANGE"}, deadline)) return agent();
+  }
+  return true;
+}
+
 bool LiveSnapshots::agent() {
   return agent_listens(socket_.client());
 }

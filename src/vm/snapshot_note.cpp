@@ -59,6 +59,7 @@ std::string note_to_json(const SnapshotNote& note, const VmPaths& paths) {
       {"parent", note.parent},
       {"kind", note.kind == SnapshotKind::live ? "live" : "disks"},
       {"guest", guest_words.at(static_cast<std::size_t>(note.guest))},
+      {"agent", note.agent},
       {"frozen", note.frozen},
       {"tpm", note.tpm},
       {"vm_state_size", note.vm_state_size},
@@ -83,6 +84,7 @@ SnapshotNote note_from_json(const std::string& text, const std::string& name,
     note.parent = json.at("parent");
     note.kind = json.at("kind") == "live" ? SnapshotKind::live : SnapshotKind::disks;
     note.guest = guest_from(json.at("guest"));
+    note.agent = json.value("agent", false);
     note.frozen = json.at("frozen");
     note.tpm = json.at("tpm");
     note.vm_state_size = json.at("vm_state_size");

@@ -39,6 +39,7 @@ struct SnapshotNote {
   std::string parent;   // the tag that the VM had been at; empty: none
   SnapshotKind kind = SnapshotKind::disks;
   GuestThen guest = GuestThen::off;
+  bool agent = false;   // a guest agent listened
   bool frozen = false;  // the guest had written all out, and waited
   bool tpm = false;     // a copy of the TPM's folder is beside this note
   std::uint64_t vm_state_size = 0;

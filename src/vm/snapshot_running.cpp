@@ -21,6 +21,11 @@
 namespace qlaunch {
 namespace {
 
+/// How long an agent may take: on a busy host a guest that has just gone back is slow.
+constexpr auto freeze_patience = std::chrono::seconds(20);
+constexpr auto clock_patience = std::chrono::seconds(4);
+constexpr int clock_attempts = 4;
+
 /// The guest's file systems written out and held, while this lives.
 class Frozen {
  public:
@@ -62,7 +67,7 @@ class Frozen {
   void call(const char* command) {
     const auto qemu = open_pidfd(live_.qemu);
     qmp::AgentOptions options;
-    options.reply = std::chrono::seconds(10);
+    options.reply = freeze_patience;
     std::vector<qmp::Watch> watches;
     if (qemu) watches.push_back({qemu.get(), "the QEMU process exited"});
     qmp::Agent agent(live_.plan.descriptor("agent")->path, options, watches);
@@ -127,6 +132,7 @@ SnapshotNote save_running(LiveSnapshots& vm, SnapshotNote note, Undertaking& und
     throw blocked(live.name, blockers, !whole);
   const bool ran = vm.state() == "running";
   note.guest = ran ? GuestThen::running : GuestThen::paused;
+  note.agent = vm.agent();
   for (const auto& node : vm.nodes()) {
     note.members.push_back({node.name, node.node, node.path});
     require_space(node.path, mib);
@@ -207,7 +213,14 @@ void load_running(LiveSnapshots& vm, const SnapshotNote& note, Undertaking& unde
   remove_work(live.name);
   vm.forget_jobs();
   // It thinks that no time has passed.
-  if (note.guest == GuestThen::running && vm.agent()) set_guest_clock(live);
+  if (note.guest != GuestThen::running || !note.agent) return;
+  ClockSet set;
+  // What is said to an agent while QEMU brings its port back may never reach it: it is said again.
+  for (int attempt = 0; !set.done && attempt < clock_attempts && vm.await_agent(); ++attempt)
+    set = set_guest_clock(live, clock_patience);
+  if (!set.done)
+    undertaking.say("the clock of the guest of " + in_backticks(live.name) + " is not set" +
+                    (set.why.empty() ? "" : ": " + set.why));
 }
 
 namespace {

@@ -25,7 +25,16 @@ bool has(const std::string& path, const std::string& tag) {
   return find_snapshot(read_internal_snapshots(path), tag) != nullptr;
 }
 
+/// A QEMU that was killed holds its disks for a moment longer than it lives.
+void require_free_files(const SnapshotNote& note) {
+  Plan plan;
+  for (const auto& member : note.members)
+    plan.disks.push_back({member.name, member.node, member.path, DiskFormat::qcow2, false});
+  check_disks(plan);
+}
+
 void undo_making(const std::string& name, const SnapshotNote& note) {
+  require_free_files(note);
   for (const auto& member : note.members) {
     if (file_fact(member.path).kind != FileFact::Kind::file) continue;
     if (has(member.path, note.tag)) delete_internal_snapshot(member.path, note.tag);
@@ -52,6 +61,7 @@ JobStory story_of(const std::string& name, const std::string& job) {
 }
 
 void take_up_disks(const std::string& name, const SnapshotNote& note, bool cut_off) {
+  require_free_files(note);
   bool first = true;
   for (const auto& member : note.members) {
     // It holds memory, which a VM that does not run has none of.
@@ -135,6 +145,7 @@ void take_up_stopped(const std::string& name, const SnapshotNote& note, Undertak
 }
 
 void remove_stopped(const SnapshotNote& note) {
+  require_free_files(note);
   bool first = true;
   for (const auto& member : note.members) {
     if (!has(member.path, note.tag)) continue;

@@ -27,6 +27,7 @@ constexpr auto disks =
 std::string run(const Home& home, const std::vector<std::string>& words) {
   const auto done = home.run(words);
   REQUIRE_MESSAGE(done.code == 0, qlaunch::join(words, " ") << ": " << done.out << done.err);
+  if (!done.err.empty()) MESSAGE(done.err);
   return done.out;
 }
 

@@ -106,10 +106,16 @@ void Vm::write(const std::string& disk, int block, char letter, bool runs) const
     REQUIRE_MESSAGE(test::contains(said, "\"\""), said);
     return;
   }
-  const auto done = qlaunch::run_and_capture(
-      home_.program({"qemu-io", "-f", "qcow2", "-c", what, this->disk(disk)}),
-      std::chrono::minutes(1), std::size_t{1} << 16U);
-  REQUIRE_MESSAGE(done.ok(), done.err);
+  // A QEMU that was killed holds its disks for a moment longer than it lives.
+  std::string said;
+  REQUIRE_MESSAGE(test::eventually([&] {
+                    const auto done = qlaunch::run_and_capture(
+                        home_.program({"qemu-io", "-f", "qcow2", "-c", what, this->disk(disk)}),
+                        std::chrono::minutes(1), std::size_t{1} << 16U);
+                    said = done.err;
+                    return done.ok();
+                  }),
+                  said);
 }
 
 std::string Vm::content(const std::string& disk) const {

@@ -109,7 +109,7 @@ TEST_CASE("a note comes back as it was written") {
   note.text = "with \"quotes\", umlauts äöü and\nlines";
   note.kind = SnapshotKind::live;
   note.guest = GuestThen::paused;
-  note.frozen = note.tpm = true;
+  note.agent = note.frozen = note.tpm = true;
   note.vm_state_size = std::uint64_t{5} << 32U;
   note.disk_size = 42;
   note.machine_type = "pc-q35-7.2";
