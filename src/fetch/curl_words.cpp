@@ -16,7 +16,7 @@
 namespace qlaunch::fetch {
 namespace {
 
-constexpr long buffer = 512L << 10;
+constexpr long receive_size = 512L << 10;
 
 struct FreeUrl {
   void operator()(CURLU* url) const { curl_url_cleanup(url); }
@@ -90,7 +90,7 @@ void set_usual_options(CURL* curl, const FetchJob& job) {
   curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_USERAGENT, "qlaunch");
-  curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, buffer);
+  curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, receive_size);
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(job.patience.count()));
   // As the program curl does.
   for (const char* name : {"CURL_CA_BUNDLE", "SSL_CERT_FILE"}) {
