@@ -61,7 +61,8 @@ class LiveSnapshots {
   /// Gives up QEMU's hold of the image for memory; false where it has none.
   bool detach_state_image();
   bool agent();
-  /// Until QEMU has told the guest's agent to go on: a moment after a load. False where it does not.
+  /// Until QEMU has told the guest's agent to go on: a moment after a load. False where it does
+  /// not.
   bool await_agent();
 
  private:
