@@ -7,7 +7,7 @@
 #include "core/quote.hpp"
 #include "core/text.hpp"
 #include "vm/catalog.hpp"
-#include "vm/clone.hpp"
+#include "vm/disk/clone.hpp"
 
 #include <cmath>
 

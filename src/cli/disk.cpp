@@ -10,7 +10,7 @@
 #include "core/text.hpp"
 #include "core/units.hpp"
 #include "host/files.hpp"
-#include "vm/disk_change.hpp"
+#include "vm/disk/disk_change.hpp"
 
 #include <filesystem>
 

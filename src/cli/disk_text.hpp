@@ -2,7 +2,7 @@
 // What is known of a disk, as lines for people and as JSON. Finds out nothing itself.
 #pragma once
 
-#include "vm/disk_facts.hpp"
+#include "vm/disk/disk_facts.hpp"
 
 #include <optional>
 #include <string>

@@ -7,7 +7,7 @@
 #include "profile/profile.hpp"
 #include "vm/live.hpp"
 #include "vm/record.hpp"
-#include "vm/suspended.hpp"
+#include "vm/state/suspended.hpp"
 
 #include <cstdint>
 #include <functional>

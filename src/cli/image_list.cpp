@@ -7,7 +7,7 @@
 #include "core/text.hpp"
 #include "host/paths.hpp"
 #include "image/image_store.hpp"
-#include "vm/bases.hpp"
+#include "vm/disk/bases.hpp"
 
 #include <algorithm>
 #include <iostream>

@@ -5,7 +5,7 @@
 #include "core/quote.hpp"
 #include "core/text.hpp"
 #include "vm/keeper.hpp"
-#include "vm/snapshot_steps.hpp"
+#include "vm/snapshot/steps.hpp"
 #include "vm/steps.hpp"
 
 #include <limits>

@@ -7,7 +7,7 @@
 #include "core/text.hpp"
 #include "vm/ephemeral.hpp"
 #include "vm/journal.hpp"
-#include "vm/warm.hpp"
+#include "vm/state/warm.hpp"
 
 #include <cmath>
 

@@ -11,7 +11,7 @@
 #include "core/text.hpp"
 #include "core/units.hpp"
 #include "vm/catalog.hpp"
-#include "vm/snapshots.hpp"
+#include "vm/snapshot/snapshots.hpp"
 
 #include <chrono>
 #include <ctime>

@@ -11,7 +11,7 @@
 #include "core/text.hpp"
 #include "vm/catalog.hpp"
 #include "vm/ephemeral.hpp"
-#include "vm/suspended.hpp"
+#include "vm/state/suspended.hpp"
 #include "vm/wait.hpp"
 
 #include <algorithm>

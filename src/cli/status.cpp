@@ -10,7 +10,7 @@
 #include "vm/catalog.hpp"
 #include "vm/ephemeral.hpp"
 #include "vm/journal.hpp"
-#include "vm/warm.hpp"
+#include "vm/state/warm.hpp"
 
 namespace qlaunch {
 namespace {

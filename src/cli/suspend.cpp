@@ -4,7 +4,7 @@
 #include "cli/each.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/options.hpp"
-#include "vm/suspend.hpp"
+#include "vm/state/suspend.hpp"
 
 namespace qlaunch {
 

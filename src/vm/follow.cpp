@@ -20,7 +20,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 /// How long a keeper may take to tidy up after its QEMU.
-constexpr auto tidy_patience = std::chrono::seconds(15);
+constexpr auto end_patience = std::chrono::seconds(15);
 
 UniqueFd open_file(const std::string& path) {
   return UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -101,7 +101,7 @@ void follow_file(const std::string& path, const LiveRecord& live,
   // It may be another one than at first.
   const auto now = read_live(live.name);
   const auto& keeper = now && now->qemu == live.qemu ? now->keeper : live.keeper;
-  if (!follow_process(keeper, Clock::now() + tidy_patience)) return;
+  if (!follow_process(keeper, Clock::now() + end_patience)) return;
   look();
 }
 

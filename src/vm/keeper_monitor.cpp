@@ -4,7 +4,7 @@
 #include "core/error.hpp"
 #include "host/socket.hpp"
 #include "vm/keeper.hpp"
-#include "vm/state_marker.hpp"
+#include "vm/state/state_marker.hpp"
 
 #include <algorithm>
 #include <array>

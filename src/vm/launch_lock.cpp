@@ -5,9 +5,9 @@
 #include "core/quote.hpp"
 #include "host/files.hpp"
 #include "host/paths.hpp"
+#include "vm/disk/live_overlays.hpp"
 #include "vm/journal.hpp"
 #include "vm/live.hpp"
-#include "vm/live_overlays.hpp"
 #include "vm/operation.hpp"
 #include "vm/start_list.hpp"
 

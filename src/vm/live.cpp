@@ -11,7 +11,7 @@
 #include "vm/found_run.hpp"
 #include "vm/journal.hpp"
 #include "vm/record.hpp"
-#include "vm/suspended.hpp"
+#include "vm/state/suspended.hpp"
 #include "vm/takeover.hpp"
 
 #include <algorithm>

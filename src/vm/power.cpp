@@ -11,7 +11,7 @@
 #include "vm/keeper.hpp"
 #include "vm/live.hpp"
 #include "vm/power_off.hpp"
-#include "vm/suspended.hpp"
+#include "vm/state/suspended.hpp"
 
 #include <array>
 

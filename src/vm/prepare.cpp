@@ -8,10 +8,10 @@
 #include "plan/warm.hpp"
 #include "profile/syntax.hpp"
 #include "vm/catalog.hpp"
+#include "vm/disk/live_overlays.hpp"
 #include "vm/ephemeral.hpp"
 #include "vm/installer.hpp"
 #include "vm/launch.hpp"
-#include "vm/live_overlays.hpp"
 #include "vm/record.hpp"
 
 #include <algorithm>

@@ -8,15 +8,15 @@
 #include "host/files.hpp"
 #include "host/paths.hpp"
 #include "image/image_locks.hpp"
-#include "vm/bases.hpp"
 #include "vm/catalog.hpp"
+#include "vm/disk/bases.hpp"
+#include "vm/disk/frozen.hpp"
 #include "vm/ephemeral.hpp"
-#include "vm/frozen.hpp"
 #include "vm/launch_lock.hpp"
 #include "vm/live.hpp"
 #include "vm/record.hpp"
+#include "vm/state/warm.hpp"
 #include "vm/steps.hpp"
-#include "vm/warm.hpp"
 
 #include <algorithm>
 #include <cerrno>

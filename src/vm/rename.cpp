@@ -15,8 +15,8 @@
 #include "vm/live.hpp"
 #include "vm/move_paths.hpp"
 #include "vm/record.hpp"
-#include "vm/suspended.hpp"
-#include "vm/warm.hpp"
+#include "vm/state/suspended.hpp"
+#include "vm/state/warm.hpp"
 
 #include <cerrno>
 #include <cstdio>

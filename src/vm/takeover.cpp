@@ -6,15 +6,15 @@
 #include "host/lock.hpp"
 #include "host/paths.hpp"
 #include "host/spawn.hpp"
+#include "vm/disk/live_overlays.hpp"
 #include "vm/end.hpp"
 #include "vm/ephemeral.hpp"
 #include "vm/journal.hpp"
-#include "vm/live_overlays.hpp"
 #include "vm/process_json.hpp"
 #include "vm/report.hpp"
 #include "vm/start_list.hpp"
+#include "vm/state/suspended.hpp"
 #include "vm/steps.hpp"
-#include "vm/suspended.hpp"
 
 #include <cerrno>
 #include <chrono>

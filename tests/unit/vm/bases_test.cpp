@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "vm/bases.hpp"
+#include "vm/disk/bases.hpp"
 
 #include "host/files.hpp"
 #include "host/paths.hpp"

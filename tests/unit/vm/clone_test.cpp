@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "image/qemu_img.hpp"
 #include "profile/load.hpp"
-#include "vm/clone_disks.hpp"
-#include "vm/clone_profile.hpp"
+#include "vm/disk/clone_disks.hpp"
+#include "vm/disk/clone_profile.hpp"
 
 #include <filesystem>
 

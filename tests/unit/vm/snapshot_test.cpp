@@ -4,11 +4,11 @@
 #include "plan/plan_json.hpp"
 #include "vm/move_paths.hpp"
 #include "vm/operation.hpp"
-#include "vm/snapshot_blockers.hpp"
-#include "vm/snapshot_note.hpp"
-#include "vm/snapshot_plan.hpp"
-#include "vm/snapshot_tag.hpp"
-#include "vm/snapshot_tree.hpp"
+#include "vm/snapshot/blockers.hpp"
+#include "vm/snapshot/note.hpp"
+#include "vm/snapshot/plan.hpp"
+#include "vm/snapshot/tag.hpp"
+#include "vm/snapshot/tree.hpp"
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
