@@ -8,6 +8,7 @@
 #include "host/paths.hpp"
 #include "image/image_store.hpp"
 #include "vm/disk/bases.hpp"
+#include "vm/disk/frozen.hpp"
 
 #include <algorithm>
 #include <iostream>
@@ -217,10 +218,12 @@ int prune_images(const ImageOptions& options, Terminal& terminal) {
     freed += one.allocated;
     all.push_back(json_of(one));
   };
-  // Asked anew: a VM may have been started while the question stood there.
-  const ImageNeeds needs;
-  for (const auto& image : found.images) {
-    if (needs.of(image.path).empty()) gone(image);
+  {
+    const FrozenLock held;  // no VM is renamed meanwhile
+    // Asked anew: a VM may have been started while the question stood there.
+    for (const auto& image : found.images) {
+      if (ImageNeeds().of(image.path).empty()) gone(image);
+    }
   }
   for (const auto& part : found.parts) gone(part);
   if (options.json) {

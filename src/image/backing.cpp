@@ -61,11 +61,13 @@ std::optional<Backing> backing_of(const std::string& overlay) {
 
 void set_backing(const std::string& overlay, const Backing& backing) {
   // Without a format qemu-img would guess it from what a guest may have written.
+  if (backing.format.empty())
+    throw Error(in_backticks(overlay) + " does not say of what format the file is that it lies on")
+        .help("`qemu-img rebase -u -b " + shell_quote(backing.file) + " -F FORMAT " +
+              shell_quote(overlay) + "` writes it down; FORMAT is qcow2 or raw");
   SpawnOptions options;
-  options.argv = {"qemu-img",   "rebase", "-u",
-                  "-f",         "qcow2",  "-b",
-                  backing.file, "-F",     backing.format.empty() ? "raw" : backing.format,
-                  overlay};
+  options.argv = {"qemu-img", "rebase",     "-u", "-f",           "qcow2",
+                  "-b",       backing.file, "-F", backing.format, overlay};
   const auto result =
       run_and_capture(std::move(options), std::chrono::minutes(1), std::size_t{1} << 16);
   if (result.ok()) return;

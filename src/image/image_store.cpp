@@ -62,16 +62,6 @@ std::optional<ImageRecord> read_record_of(const std::string& image) {
   return text ? parse_image_record(*text) : std::nullopt;
 }
 
-/// In one call, and cut before: a reader finds all of it or nothing that it could take for it.
-void write_plain(const std::string& path, const std::string& text) {
-  const UniqueFd file(
-      open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-  const auto what = "cannot write " + in_backticks(path);
-  if (!file) throw system_error(what, errno);
-  write_all(file.get(), text, what);
-  if (fsync(file.get()) != 0 && errno != EINVAL) throw system_error(what, errno);
-}
-
 template <class Take>
 void each_file(const std::string& folder, const Take& take) {
   std::error_code none;
@@ -164,7 +154,7 @@ UniqueFd ImageStore::lock() const {
 }
 
 void ImageStore::write_record(const ImageName& name, const ImageRecord& record) const {
-  write_plain(record_path(path(name)), to_json(record));
+  write_file_atomic(record_path(path(name)), to_json(record));
 }
 
 void ImageStore::keep(const ImageName& name, ImageRecord record, Part& part) const {

@@ -10,6 +10,7 @@
 #include "plan/plan_json.hpp"
 #include "profile/syntax.hpp"
 #include "vm/catalog.hpp"
+#include "vm/disk/frozen.hpp"
 #include "vm/journal.hpp"
 #include "vm/launch_lock.hpp"
 #include "vm/live.hpp"
@@ -155,7 +156,7 @@ class Renaming {
         new_(vm_paths(state_roots(), to_)) {}
 
   void run() {
-    const auto record = require_record(from_);
+    require_record(from_);
     // In one order, whoever asks: two of them must not wait for each other.
     const bool first = from_ < to_;
     const LaunchLock one(first ? from_ : to_, first ? old_ : new_);
@@ -163,6 +164,11 @@ class Renaming {
     const bool fresh = (first ? two : one).fresh();
     Steps steps;
     if (fresh) steps.done([this] { remove_tree(new_.data); });
+    if ((first ? one : two).fresh()) {
+      remove_tree(old_.data);
+      throw StateError("VM " + in_backticks(from_) + " was renamed or removed meanwhile");
+    }
+    const auto record = require_record(from_);
     check_nameable(from_);
     if (!fresh) refuse_taken(to_, "there is a VM " + in_backticks(to_));
     std::error_code ignored;
@@ -172,6 +178,8 @@ class Renaming {
     const auto others = overlays_on(old_.data, from_);
     clear_dead_run(from_, old_);
 
+    // Whoever asks meanwhile which VM needs a base or an image would see neither name.
+    const FrozenLock held;
     link_inside(steps);
     mark(steps);
     move_data(steps);

@@ -20,6 +20,7 @@
 #include "vm/journal.hpp"
 #include "vm/launch_lock.hpp"
 #include "vm/record.hpp"
+#include "vm/snapshot/snapshots.hpp"
 #include "vm/state/suspended.hpp"
 #include "vm/steps.hpp"
 
@@ -107,6 +108,11 @@ class Cloning {
       throw StateError("the name " + in_backticks(request_.to) + " is taken: there is a VM " +
                        in_backticks(request_.to));
     try {
+      if ((first ? one : two).fresh()) {
+        remove_tree(old_.data);
+        throw StateError("VM " + in_backticks(request_.from) + " was renamed or removed meanwhile");
+      }
+      record_ = require_record(request_.from);
       return make();
     } catch (...) {
       // Only its lock is in it.
@@ -123,8 +129,11 @@ class Cloning {
                        " is taken: logs of an earlier VM are in " + in_backticks(new_.state));
     profile_ = parent_profile();
     if (auto status = look(request_.from, false); status.live) live_ = std::move(status.live);
-    if (!live_)
+    if (!live_) {
       refuse_suspended(request_.from, "cannot be cloned: its disks have to stay as they are");
+      // A revert that was cut off has gone back on some disks only.
+      settle_before_start(request_.from);
+    }
     gather();
     Staging staging(request_.to);
     require_space(disks_, staging.path());

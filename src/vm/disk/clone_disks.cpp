@@ -36,18 +36,22 @@ void decide_way(CloneDisk& disk, const CloneRules& rules, bool empty) {
     disk.why = why;
     // A base in the parent's folder would tie the clone to that folder.
     if (rules.copy || image.backing.empty() || lies_below(image.backing, rules.folder)) return;
+    // Where the disk does not say what its base is QEMU looks, and may find another thing than we.
+    if (image.backing_format.empty()) return;
     disk.base = image.backing;
-    disk.base_format = image.backing_format.empty() ? "raw" : image.backing_format;
+    disk.base_format = image.backing_format;
   };
   if (rules.copy) return copied("");
   if (image.format != "qcow2") return copied("a " + image.format + " file can be no overlay");
   if (!lies_below(disk.path, rules.folder)) return copied("its file is not qlaunch's");
+  if (fs::is_symlink(fs::symlink_status(disk.path)))
+    return copied("its file is a link to elsewhere");
   if (!image.snapshots.empty()) return copied("it has snapshots");
   if (lies_below(image.backing, rules.folder)) return copied("");
-  if (!rules.running && empty) {
+  if (!rules.running && empty && !image.backing_format.empty()) {
     disk.way = CloneWay::shared;
     disk.base = image.backing;
-    disk.base_format = image.backing_format.empty() ? "raw" : image.backing_format;
+    disk.base_format = image.backing_format;
     return;
   }
   disk.way = CloneWay::linked;

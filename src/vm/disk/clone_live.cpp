@@ -219,7 +219,12 @@ class Taking {
       }
     }
     if (noted_) write_live_overlays(live_.plan.paths.data, before_);
-    for (const auto& path : made_) unlink(path.c_str());
+    for (std::size_t at = 0; at < made_.size(); at += 2) {
+      const bool here = at + 1 < made_.size() && unlink(made_[at + 1].c_str()) == 0;
+      // The run may have ended, and its keeper has given the overlay the disk's name: the base is
+      // the only one that the data has left then.
+      if (here || !noted_) unlink(made_[at].c_str());
+    }
   }
 
   /// QEMU has to hold the very file that is the base now, and the overlay once.

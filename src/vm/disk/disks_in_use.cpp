@@ -3,8 +3,12 @@
 
 #include "core/error.hpp"
 #include "core/quote.hpp"
+#include "host/facts.hpp"
+#include "host/files.hpp"
 #include "image/image_locks.hpp"
 #include "vm/catalog.hpp"
+#include "vm/disk/bases.hpp"
+#include "vm/disk/frozen.hpp"
 #include "vm/live.hpp"
 #include "vm/state/suspended.hpp"
 
@@ -78,6 +82,26 @@ void require_not_suspended(const std::string& path, const std::string& vm,
   throw error;
 }
 
+/// An overlay is destroyed by the next write to what it lies on, whoever runs when.
+void require_no_disk(const std::string& base, const Plan& plan, const Location& where) {
+  std::string owner;
+  for (const auto& disk : plan.disks) {
+    if (disk.path == base && !disk.readonly)
+      owner = "this VM's own disk " + in_backticks(disk.name);
+  }
+  for (const auto& need : ImageNeeds().of(base)) {
+    if (owner.empty() && need.overlay.empty() && !is_frozen(base) && !need.disk.empty() &&
+        need.vm != plan.name)
+      owner = "disk " + in_backticks(need.disk) + " of VM " + in_backticks(need.vm);
+  }
+  if (owner.empty()) return;
+  throw StateError("base image " + in_backticks(base) + " is " + owner +
+                   ", which writes to it: an overlay on it would be destroyed")
+      .help("`qlaunch clone VM NEW` makes a VM with the same disks")
+      .help("`qlaunch disk create FILE SIZE` makes one that lies on nothing")
+      .at(where);
+}
+
 }  // namespace
 
 void check_disks(const Plan& plan) {
@@ -87,8 +111,10 @@ void check_disks(const Plan& plan) {
   }
   for (const auto& each : plan.preparations) {
     const auto* disk = std::get_if<MakeDisk>(&each.what);
-    if (disk != nullptr && !disk->base.empty())
-      require_free(disk->base, true, disk->base.substr(disk->base.rfind('/') + 1));
+    if (disk == nullptr || disk->base.empty()) continue;
+    require_free(disk->base, true, disk->base.substr(disk->base.rfind('/') + 1));
+    if (!disk->fresh && file_fact(disk->path).kind == FileFact::Kind::missing)
+      require_no_disk(disk->base, plan, each.reason.where);
   }
 }
 

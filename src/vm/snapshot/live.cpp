@@ -15,6 +15,7 @@
 #include <array>
 #include <chrono>
 #include <filesystem>
+#include <string_view>
 
 #include <nlohmann/json.hpp>
 
@@ -75,6 +76,17 @@ std::string job_name(const std::string& kind) {
          std::to_string(++number);
 }
 
+/// Whether a snapshot says that its memory is in the image: one that cannot be read just now is not
+/// one that is empty.
+bool memory_needed(const std::string& name) {
+  std::vector<std::string> damaged;
+  const auto notes = read_notes(name, damaged);
+  return !damaged.empty() || std::any_of(notes.begin(), notes.end(), [](const SnapshotNote& note) {
+    return std::any_of(note.members.begin(), note.members.end(),
+                       [](const auto& member) { return member.name == "state"; });
+  });
+}
+
 void tidy_state_image(const std::string& name) {
   const auto path = state_image_path(name);
   if (file_fact(path).kind != FileFact::Kind::file) return;
@@ -86,7 +98,7 @@ void tidy_state_image(const std::string& name) {
   }
   if (left.empty()) {
     std::error_code ignored;
-    std::filesystem::remove(path, ignored);
+    if (!memory_needed(name)) std::filesystem::remove(path, ignored);
     return;
   }
   free_leaks(path);
@@ -118,11 +130,16 @@ void LiveSnapshots::attach_state_image() {
   if (has_node(client, state_node)) return;
   const auto path = state_image_path(live_.name);
   std::vector<InternalSnapshot> there;
+  bool readable = true;
   try {
     there = read_internal_snapshots(path);
-  } catch (const Error&) {  // NOLINT(bugprone-empty-catch)
-    // Cut off while it was made.
+    readable = !there.empty() || file_fact(path).format == "qcow2";
+  } catch (const Error&) {
+    readable = false;
   }
+  if (!readable && file_fact(path).kind == FileFact::Kind::file && memory_needed(live_.name))
+    throw Error("the memory of this VM's snapshots cannot be read: " + in_backticks(path))
+        .help("`qlaunch disk check " + shell_quote(path) + "` looks what is wrong with it");
   const bool file_there = has_node(client, "state-file");
   if (there.empty()) {
     if (file_there) client.execute("blockdev-del", {{"node-name", "state-file"}});
@@ -231,6 +248,20 @@ bool LiveSnapshots::await_agent() {
     if (!socket_.client().wait_event({"VSERPORT_CHANGE"}, deadline)) return agent();
   }
   return true;
+}
+
+void LiveSnapshots::refuse_migration() {
+  constexpr std::array<std::string_view, 6> under_way{
+      "setup", "active", "device", "cancelling", "pre-switchover", "postcopy-active"};
+  constexpr std::array<std::string_view, 3> elsewhere{"inmigrate", "postmigrate", "finish-migrate"};
+  const auto status = socket_.client().execute("query-migrate").value("status", "");
+  const auto now = state();
+  if (std::find(under_way.begin(), under_way.end(), status) == under_way.end() &&
+      std::find(elsewhere.begin(), elsewhere.end(), now) == elsewhere.end())
+    return;
+  throw StateError("VM " + in_backticks(live_.name) +
+                   " is just being suspended, or goes on from having been")
+      .help("try again when that is done");
 }
 
 bool LiveSnapshots::agent() {

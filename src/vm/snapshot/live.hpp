@@ -61,6 +61,9 @@ class LiveSnapshots {
   /// Gives up QEMU's hold of the image for memory; false where it has none.
   bool detach_state_image();
   bool agent();
+  /// Throws where its state is being saved or loaded by `suspend` or `up`: its disks are not QEMU's
+  /// to write then.
+  void refuse_migration();
   /// Until QEMU has told the guest's agent to go on: a moment after a load. False where it does
   /// not.
   bool await_agent();

@@ -101,7 +101,9 @@ void require_space(const std::string& path, std::uint64_t bytes) {
       .help("delete what is not needed there; `qlaunch snapshot list` shows the VM's snapshots");
 }
 
-bool all_have_it(const SnapshotNote& note) {
+bool all_have_it(const std::string& name, const SnapshotNote& note) {
+  if (note.tpm && file_fact(tpm_copy_path(name, note.tag)).kind != FileFact::Kind::folder)
+    return false;
   return std::all_of(note.members.begin(), note.members.end(), [&](const auto& member) {
     return find_snapshot(read_internal_snapshots(written_now(member.path)), note.tag) != nullptr;
   });
@@ -146,21 +148,41 @@ void forget_snapshot(const std::string& name, const std::string& tag) {
   remove_note(name, tag);
 }
 
+namespace {
+
+/// Whole under its name, or not there.
+void copy_folder(const std::string& from, const std::string& to) {
+  const auto fresh = to + ".new";
+  remove_tree(fresh);
+  std::error_code error;
+  fs::copy(from, fresh, fs::copy_options::recursive, error);
+  if (!error) {
+    remove_tree(to);
+    fs::rename(fresh, to, error);
+  }
+  if (!error) return;
+  remove_tree(fresh);
+  throw system_error("cannot copy the TPM's state to " + in_backticks(to), error.value());
+}
+
+}  // namespace
+
 void copy_tpm(const std::string& name, const SnapshotNote& note, const std::string& folder) {
   const auto copy = tpm_copy_path(name, note.tag);
-  remove_tree(copy);
   make_private_folder(fs::path(copy).parent_path().string());
-  fs::copy(folder, copy, fs::copy_options::recursive);
+  copy_folder(folder, copy);
+}
+
+void require_tpm_copy(const std::string& name, const SnapshotNote& note) {
+  if (!note.tpm || file_fact(tpm_copy_path(name, note.tag)).kind == FileFact::Kind::folder) return;
+  throw Error("the TPM's state of snapshot " + in_backticks(note.tag) +
+              " is gone: " + in_backticks(tpm_copy_path(name, note.tag)));
 }
 
 void restore_tpm(const std::string& name, const SnapshotNote& note) {
   if (!note.tpm) return;
-  const auto folder = vm_paths(state_roots(), name).data + "/tpm";
-  const auto fresh = folder + ".new";
-  remove_tree(fresh);
-  fs::copy(tpm_copy_path(name, note.tag), fresh, fs::copy_options::recursive);
-  remove_tree(folder);
-  fs::rename(fresh, folder);
+  require_tpm_copy(name, note);
+  copy_folder(tpm_copy_path(name, note.tag), vm_paths(state_roots(), name).data + "/tpm");
 }
 
 const SnapshotEntry& require_whole(const std::string& name, const SnapshotList& list,

@@ -65,11 +65,12 @@ void take_up_stopped(const std::string& name, const SnapshotNote& note, Undertak
 void remove_stopped(const SnapshotNote& note);
 void settle_stopped(const std::string& name);
 /// What a revert would lose: the tag it is kept as; empty where nothing would be lost.
-std::string keep_before_revert(const std::string& name, const Plan& plan, Undertaking& work);
+std::string keep_before_revert(const std::string& name, const Plan& now, const SnapshotNote& to,
+                               Undertaking& work);
 
 /// Every file has it: dates and sizes are noted, the note written, the work done.
 SnapshotNote finish_making(const std::string& name, const SnapshotWork& work);
-bool all_have_it(const SnapshotNote& note);
+bool all_have_it(const std::string& name, const SnapshotNote& note);
 /// The disks have let go of it: so does the list.
 void forget_snapshot(const std::string& name, const std::string& tag);
 
@@ -78,6 +79,8 @@ LiveRecord start_from(const std::string& name, const SnapshotNote& note, Underta
                       const LaunchProgress& progress, const std::function<bool()>& interrupted);
 
 void copy_tpm(const std::string& name, const SnapshotNote& note, const std::string& folder);
+/// Throws where it cannot be restored, before anything else is.
+void require_tpm_copy(const std::string& name, const SnapshotNote& note);
 void restore_tpm(const std::string& name, const SnapshotNote& note);
 
 /// Throws where it is not one that can be taken up.

@@ -112,8 +112,9 @@ void remove_running(LiveSnapshots& vm, const SnapshotNote& note) {
       continue;
     const bool state = member.name == "state";
     // By its name: since a clone of the running VM the disk is written through another node.
-    const auto written = std::find_if(vm.nodes().begin(), vm.nodes().end(),
-                                      [&](const auto& node) { return node.name == member.name; });
+    const auto written = std::find_if(vm.nodes().begin(), vm.nodes().end(), [&](const auto& node) {
+      return node.name == member.name && node.path == member.path;
+    });
     if (!state && written == vm.nodes().end()) {
       // Of a machine that it is not any more.
       delete_internal_snapshot(member.path, note.tag);
@@ -257,7 +258,7 @@ void settle_running(LiveSnapshots& vm) {
   switch (work->kind) {
     case SnapshotWork::Kind::make:
       if (work->freezes) Frozen(vm.live()).thaw();
-      if (all_have_it(note)) {
+      if (all_have_it(vm.live().name, note)) {
         finish_making(name, *work);
         vm.forget_jobs();
         remove_work(name);

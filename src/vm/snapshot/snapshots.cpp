@@ -37,6 +37,7 @@ class Held {
       try {
         if (auto status = look(name, false); status.live) {
           vm_.emplace(*status.live);
+          vm_->refuse_migration();
           settle_running(*vm_);
         } else {
           stop();
@@ -182,7 +183,7 @@ Reverted revert_snapshot(const std::string& name, const RevertRequest& request,
   const auto& note = done.to;
   Undertaking undertaking(name, "going back to snapshot " + in_backticks(note.tag), telling);
   if (!held.runs()) {
-    if (!request.discard) done.kept = keep_before_revert(name, held.plan(), undertaking);
+    if (!request.discard) done.kept = keep_before_revert(name, held.plan(), note, undertaking);
     if (note.kind == SnapshotKind::disks) {
       take_up_stopped(name, note, undertaking);
       return done;

@@ -88,6 +88,7 @@ LiveRecord start_from(const std::string& name, const SnapshotNote& note, Underta
   check_ports(plan);
   check_disks(plan);
   clear_dead_run(name, plan.paths);
+  clear_unfinished_suspend(plan.paths);
   Undo undo;
   prepare_files(plan, undo, progress);
   undertaking.now("starting from snapshot " + in_backticks(note.tag));
@@ -142,7 +143,7 @@ Launched launch_from_snapshot(const LaunchRequest& request, const LaunchProgress
   telling.interrupted = interrupted;
   Undertaking undertaking(name, "starting from snapshot " + in_backticks(note.tag), telling);
   if (!request.discard) {
-    const auto kept = keep_before_revert(name, last, undertaking);
+    const auto kept = keep_before_revert(name, last, note, undertaking);
     if (!kept.empty()) progress.step("the disks as they were are kept as " + kept);
   }
   if (note.kind == SnapshotKind::disks) take_up_stopped(name, note, undertaking);

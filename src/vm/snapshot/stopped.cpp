@@ -135,6 +135,7 @@ SnapshotNote keep_stopped(const std::string& name, const Plan& plan, SnapshotNot
 
 void take_up_stopped(const std::string& name, const SnapshotNote& note, Undertaking& undertaking) {
   undertaking.now("going back to snapshot " + in_backticks(note.tag));
+  require_tpm_copy(name, note);
   for (const auto& member : note.members) {
     if (member.name != "state") require_space(member.path, mib);
   }
@@ -154,9 +155,20 @@ void remove_stopped(const SnapshotNote& note) {
   }
 }
 
-std::string keep_before_revert(const std::string& name, const Plan& plan,
+std::string keep_before_revert(const std::string& name, const Plan& now, const SnapshotNote& to,
                                Undertaking& undertaking) {
-  const auto disks = written_disks(plan);
+  // The snapshot may hold a disk that the VM no longer has, and that somebody has written to since.
+  auto plan = now;
+  auto disks = written_disks(plan);
+  for (const auto& member : to.members) {
+    const bool known = std::any_of(disks.begin(), disks.end(), [&](const PlannedDisk& disk) {
+      return disk.path == member.path;
+    });
+    if (known || member.name == "state" || file_fact(member.path).kind != FileFact::Kind::file)
+      continue;
+    plan.disks.push_back({member.name, member.node, member.path, DiskFormat::qcow2, false});
+  }
+  disks = written_disks(plan);
   const auto list = read_snapshots(name, plan);
   if (tpm_folder(plan).empty()) {
     for (const auto& entry : list.entries) {
@@ -167,7 +179,11 @@ std::string keep_before_revert(const std::string& name, const Plan& plan,
       if (same) return {};
     }
   }
-  auto tag = before_revert_tag(std::chrono::system_clock::now());
+  // qemu-img makes a second snapshot of the same tag without a word.
+  const auto wanted = before_revert_tag(std::chrono::system_clock::now());
+  auto tag = wanted;
+  for (int number = 2; find_entry(list.entries, tag) != nullptr; ++number)
+    tag = wanted + '-' + std::to_string(number);
   undertaking.now("saving snapshot " + in_backticks(tag));
   keep_stopped(name, plan, begin_note(name, plan, tag, "kept by a revert"), undertaking);
   return tag;
@@ -179,7 +195,7 @@ void settle_stopped(const std::string& name) {
   const auto& note = work->note;
   switch (work->kind) {
     case SnapshotWork::Kind::make:
-      if (all_have_it(note)) {
+      if (all_have_it(name, note)) {
         for (const auto& member : note.members) free_leaks(member.path);
         finish_making(name, *work);
       } else {

@@ -47,7 +47,8 @@ bool StateWatch::suspend() {
 
 bool StateWatch::ended() {
   who_.reset();
-  if (who_marked(live_.plan.paths)) monitor_.settle();
+  // Another one may have begun since; what a dead one has left is settled.
+  look();
   return std::exchange(own_, false);
 }
 

@@ -21,6 +21,7 @@
 #include "vm/state/suspended.hpp"
 #include "vm/steps.hpp"
 
+#include <algorithm>
 #include <filesystem>
 
 #include <nlohmann/json.hpp>
@@ -156,12 +157,17 @@ Error with_state_kept(const Error& error, const std::string& name, const std::st
 std::string suspended_vm(const LaunchRequest& request) {
   if (request.ephemeral) return {};
   if (!request.name.empty()) return is_suspended(request.name) ? request.name : "";
-  for (const auto& name : known_vms()) {
-    if (!is_suspended(name)) continue;
+  // A profile may have several VMs: the one that is meant is the one it would start.
+  const auto vms = known_vms();
+  const bool any = std::any_of(vms.begin(), vms.end(), [&](const std::string& name) {
+    if (!is_suspended(name)) return false;
     const auto record = read_record(name);
-    if (record && record->profile == request.profile) return name;
-  }
-  return {};
+    return record && record->profile == request.profile;
+  });
+  if (!any) return {};
+  const auto loaded = open_profile(request.profile, request.settings, request.folder);
+  auto name = vm_called(loaded.profile.name, request.profile);
+  return is_suspended(name) ? name : std::string();
 }
 
 std::optional<Launched> wake(const std::string& name, const LaunchRequest& request,

@@ -136,8 +136,10 @@ class WarmLaunch {
     auto launched = cold_(as_maker());
     at_step(Step::warm_booting);
     if (!boot(launched, prepared)) return launched;
-    auto state = from_state(*read_warm(root_));
-    if (state) return std::move(*state);
+    // Another command may have dropped it at once.
+    if (const auto made = read_warm(root_)) {
+      if (auto warm = from_state(*made)) return std::move(*warm);
+    }
     return cold_(request_);
   }
 

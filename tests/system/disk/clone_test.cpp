@@ -49,6 +49,36 @@ std::string mac_of(const Home& home, const std::string& vm) {
 
 }  // namespace
 
+TEST_CASE("a disk that is a link to elsewhere is copied, and stays where it is") {
+  Home home;
+  home.write("web.toml", parts::profile());
+  parts::ok(home, {"up", "web.toml"});
+  parts::ok(home, {"kill", "web"});
+  parts::write(home, disk(home, "web"), 1, 0);
+  fs::rename(disk(home, "web"), parts::data(home, "web", "big.img"));
+  fs::create_symlink("big.img", disk(home, "web"));
+  const auto cloned = json::parse(parts::ok(home, {"clone", "web", "test", "--json"}));
+  CHECK(way_of(cloned, "data") == "copied");
+  CHECK(fs::is_symlink(disk(home, "web")));
+  CHECK(parts::has(home, disk(home, "web"), 1, 0));
+  CHECK(parts::has(home, disk(home, "test"), 1, 0));
+}
+
+TEST_CASE("what a VM writes to is no base for another's overlay") {
+  Home home;
+  home.write("web.toml", parts::profile());
+  parts::ok(home, {"up", "web.toml"});
+  parts::ok(home, {"kill", "web"});
+  home.write("thief.toml", "[[disk]]\nname = \"root\"\nbase = \"" + disk(home, "web") +
+                               "\"\n[[network]]\nmode = \"none\"\n");
+  const auto refused = home.run({"up", "thief.toml", "--no-wait"});
+  CHECK(refused.code == 3);
+  CHECK(contains(refused.err, "is disk `data` of VM `web`, which writes to it"));
+  CHECK(contains(refused.err, "thief.toml:3:8"));
+  CHECK(contains(refused.err, "qlaunch clone"));
+  CHECK_FALSE(fs::exists(home.path() + "/data/thief"));
+}
+
 TEST_CASE("a clone of a stopped VM: same content, other hardware, and each its own from then on") {
   Home home;
   home.write("web.toml",

@@ -154,6 +154,45 @@ TEST_CASE("one kind is reverted to from the other, and a restart is announced") 
   vm.expect_whole_disks();
 }
 
+TEST_CASE("what is kept twice within a second is kept twice") {
+  test::Home home;
+  const snap::Vm vm(home);
+  vm.up();
+  vm.kill();
+  vm.write("data", 0, 'a', false);
+  vm.create("one");
+  // Three reverts take less than the two seconds that their tags would tell apart.
+  for (const char letter : {'b', 'c', 'd'}) {
+    vm.write("data", 0, letter, false);
+    vm.revert("one");
+  }
+  std::string seen;
+  for (const auto& entry : vm.list()) {
+    if (entry.at("tag") == "one") continue;
+    vm.revert(entry.at("tag"), {"--discard"});
+    seen += vm.content("data").front();
+  }
+  CHECK(seen.size() == 3);
+  for (const char letter : {'b', 'c', 'd'}) CHECK(contains(seen, std::string(1, letter)));
+}
+
+TEST_CASE("a snapshot without its TPM's state is no snapshot") {
+  test::Home home;
+  const snap::Vm vm(home, snap::profile("tpm = true\n"));
+  vm.up();
+  vm.kill();
+  vm.create("one");
+  vm.write("data", 0, 'x', false);
+  std::filesystem::remove_all(vm.file("snapshots/one.tpm"));
+  const auto refused = vm.attempt({"snapshot", "revert", "vm", "one", "--discard"});
+  CHECK(refused.code == 1);
+  CHECK(contains(refused.err, "the TPM's state of snapshot `one` is gone"));
+  CHECK(vm.content("data").front() == 'x');
+  // Nothing is left that would stand in the way of the next command.
+  vm.up();
+  vm.kill();
+}
+
 TEST_CASE("what other programs do to the disks is seen, and can be taken up or deleted") {
   Home home;
   const Vm vm(home);

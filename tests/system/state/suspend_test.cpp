@@ -227,6 +227,26 @@ TEST_CASE("what cannot be suspended is said before anything happens") {
   CHECK(left(home, "tiny").empty());
 }
 
+TEST_CASE("a profile's other VM is not the one that is suspended") {
+  Home home;
+  home.write("tiny.toml", fault::tiny());
+  REQUIRE(home.run({"up", "tiny.toml", "--name", "another"}).code == 0);
+  REQUIRE(home.run({"suspend", "another"}).code == 0);
+  bool discard = false;
+  SUBCASE("and wakes") {}
+  SUBCASE("and loses nothing") {
+    discard = true;
+  }
+  std::vector<std::string> words{"up", "./tiny.toml"};
+  if (discard) words.emplace_back("--discard-state");
+  const auto up = home.run(words);
+  CHECK_MESSAGE(up.code == 0, up.err);
+  CHECK(state(home, "tiny") == "running");
+  CHECK(state(home, "another") == "suspended");
+  REQUIRE(home.run({"kill", "tiny"}).code == 0);
+  CHECK(contains(home.run({"up", "another"}).out, "another goes on from"));
+}
+
 TEST_CASE("the disks of a suspended VM stay as they are, whatever snapshots it has") {
   Home home;
   home.write("tiny.toml", fault::tiny());
