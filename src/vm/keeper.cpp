@@ -45,7 +45,7 @@ using Json = nlohmann::json;
 /// How long a helper may take to end by itself after QEMU has gone.
 constexpr auto helper_patience = std::chrono::seconds(2);
 /// A helper that ends because QEMU does may be seen first.
-constexpr auto same_end = std::chrono::milliseconds(300);
+constexpr auto end_together = std::chrono::milliseconds(300);
 /// Lost connections are rare, and each try costs nothing.
 constexpr auto connect_again = std::chrono::seconds(2);
 
@@ -226,7 +226,7 @@ class Keeper {
     const bool own = state_watch_.ended();
     take_events();
     // What could not be saved is shut down after all.
-    if (own && !wait_exit(qemu_.get(), Clock::now() + same_end)) begin_shutdown();
+    if (own && !wait_exit(qemu_.get(), Clock::now() + end_together)) begin_shutdown();
   }
 
   void quit() {
@@ -271,7 +271,7 @@ class Keeper {
     const auto how = exit_of(helper.process);
     // They end with QEMU, which is no news.
     if ((how.empty() || how == describe_exit(0)) &&
-        (!seen_.shutdown.empty() || wait_exit(qemu_.get(), Clock::now() + same_end)))
+        (!seen_.shutdown.empty() || wait_exit(qemu_.get(), Clock::now() + end_together)))
       return;
     journal(live_.name, "HELPER_EXITED",
             dump({{"helper", helper.name},

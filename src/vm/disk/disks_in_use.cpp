@@ -5,6 +5,7 @@
 #include "core/quote.hpp"
 #include "host/facts.hpp"
 #include "host/files.hpp"
+#include "host/paths.hpp"
 #include "image/image_locks.hpp"
 #include "vm/catalog.hpp"
 #include "vm/disk/bases.hpp"
@@ -82,29 +83,51 @@ void require_not_suspended(const std::string& path, const std::string& vm,
   throw error;
 }
 
-/// An overlay is destroyed by the next write to what it lies on, whoever runs when.
-void require_no_disk(const std::string& base, const Plan& plan, const Location& where) {
-  std::string owner;
+/// In the data folder of a VM on one of whose disks an overlay of another was made: only then its
+/// starts have to look for it.
+std::string base_mark(const VmPaths& paths) {
+  return paths.data + "/base-of-others";
+}
+
+/// An overlay is destroyed by the next write to what it lies on.
+void mark_base(const std::string& base, const Plan& plan, const Location& where) {
   for (const auto& disk : plan.disks) {
-    if (disk.path == base && !disk.readonly)
-      owner = "this VM's own disk " + in_backticks(disk.name);
+    if (disk.path != base || disk.readonly) continue;
+    throw StateError("base image " + in_backticks(base) + " is this VM's own disk " +
+                     in_backticks(disk.name) + ", which it writes to")
+        .help("`qlaunch disk create FILE SIZE` makes a disk that lies on nothing")
+        .at(where);
   }
   for (const auto& need : ImageNeeds().of(base)) {
-    if (owner.empty() && need.overlay.empty() && !is_frozen(base) && !need.disk.empty() &&
-        need.vm != plan.name)
-      owner = "disk " + in_backticks(need.disk) + " of VM " + in_backticks(need.vm);
+    if (need.overlay.empty() && need.vm != plan.name && !is_frozen(base))
+      write_file_atomic(base_mark(vm_paths(state_roots(), need.vm)), "", 0600, Durability::quick);
   }
-  if (owner.empty()) return;
-  throw StateError("base image " + in_backticks(base) + " is " + owner +
-                   ", which writes to it: an overlay on it would be destroyed")
-      .help("`qlaunch clone VM NEW` makes a VM with the same disks")
-      .help("`qlaunch disk create FILE SIZE` makes one that lies on nothing")
-      .at(where);
+}
+
+void refuse_bases(const Plan& plan) {
+  const auto mark = base_mark(plan.paths);
+  if (plan.name.empty() || file_fact(mark).kind == FileFact::Kind::missing) return;
+  const ImageNeeds needs;
+  for (const auto& disk : plan.disks) {
+    if (disk.readonly) continue;
+    auto others = needs.of(disk.path);
+    std::erase_if(others, [&](const ImageNeed& need) {
+      return need.overlay.empty() || need.vm == plan.name;
+    });
+    if (others.empty()) continue;
+    throw StateError("disk " + in_backticks(disk.name) + " of VM " + in_backticks(plan.name) +
+                     " is the base of " + describe_needs(others) +
+                     ": to write to it would destroy what lies on it")
+        .help("`qlaunch clone " + shell_quote(plan.name) + " NEW` makes a VM with the same disks")
+        .help("`qlaunch remove " + shell_quote(others.front().vm) + "` removes what lies on it");
+  }
+  remove_tree(mark);
 }
 
 }  // namespace
 
 void check_disks(const Plan& plan) {
+  refuse_bases(plan);
   for (const auto& disk : plan.disks) {
     require_free(disk.path, disk.readonly, disk.name);
     if (!disk.readonly) require_not_suspended(disk.path, plan.name, disk.name);
@@ -114,7 +137,7 @@ void check_disks(const Plan& plan) {
     if (disk == nullptr || disk->base.empty()) continue;
     require_free(disk->base, true, disk->base.substr(disk->base.rfind('/') + 1));
     if (!disk->fresh && file_fact(disk->path).kind == FileFact::Kind::missing)
-      require_no_disk(disk->base, plan, each.reason.where);
+      mark_base(disk->base, plan, each.reason.where);
   }
 }
 

@@ -101,9 +101,18 @@ void require_space(const std::string& path, std::uint64_t bytes) {
       .help("delete what is not needed there; `qlaunch snapshot list` shows the VM's snapshots");
 }
 
+namespace {
+
+bool has_tpm_copy(const std::string& name, const SnapshotNote& note) {
+  return file_fact(tpm_copy_path(name, note.tag)).kind == FileFact::Kind::folder;
+}
+
+}  // namespace
+
 bool all_have_it(const std::string& name, const SnapshotNote& note) {
-  if (note.tpm && file_fact(tpm_copy_path(name, note.tag)).kind != FileFact::Kind::folder)
-    return false;
+  // Beside memory it is a second copy.
+  const bool needs_tpm = note.tpm && note.kind == SnapshotKind::disks;
+  if (needs_tpm && !has_tpm_copy(name, note)) return false;
   return std::all_of(note.members.begin(), note.members.end(), [&](const auto& member) {
     return find_snapshot(read_internal_snapshots(written_now(member.path)), note.tag) != nullptr;
   });
@@ -112,6 +121,7 @@ bool all_have_it(const std::string& name, const SnapshotNote& note) {
 SnapshotNote finish_making(const std::string& name, const SnapshotWork& work) {
   auto note = work.note;
   note.disk_size = 0;
+  note.tpm = note.tpm && has_tpm_copy(name, note);
   for (auto& member : note.members) {
     const auto there = read_internal_snapshots(written_now(member.path));
     const auto* snapshot = find_snapshot(there, note.tag);
@@ -174,7 +184,7 @@ void copy_tpm(const std::string& name, const SnapshotNote& note, const std::stri
 }
 
 void require_tpm_copy(const std::string& name, const SnapshotNote& note) {
-  if (!note.tpm || file_fact(tpm_copy_path(name, note.tag)).kind == FileFact::Kind::folder) return;
+  if (!note.tpm || has_tpm_copy(name, note)) return;
   throw Error("the TPM's state of snapshot " + in_backticks(note.tag) +
               " is gone: " + in_backticks(tpm_copy_path(name, note.tag)));
 }

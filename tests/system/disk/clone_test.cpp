@@ -64,19 +64,24 @@ TEST_CASE("a disk that is a link to elsewhere is copied, and stays where it is")
   CHECK(parts::has(home, disk(home, "test"), 1, 0));
 }
 
-TEST_CASE("what a VM writes to is no base for another's overlay") {
+TEST_CASE("a VM does not start on a disk that another VM's overlay lies on") {
   Home home;
   home.write("web.toml", parts::profile());
   parts::ok(home, {"up", "web.toml"});
   parts::ok(home, {"kill", "web"});
-  home.write("thief.toml", "[[disk]]\nname = \"root\"\nbase = \"" + disk(home, "web") +
-                               "\"\n[[network]]\nmode = \"none\"\n");
-  const auto refused = home.run({"up", "thief.toml", "--no-wait"});
+  home.write("top.toml", "[[disk]]\nname = \"root\"\nbase = \"" + disk(home, "web") +
+                             "\"\n[[network]]\nmode = \"none\"\n");
+  parts::ok(home, {"up", "top.toml", "--no-wait"});
+  parts::ok(home, {"kill", "top"});
+  const auto refused = home.run({"up", "web"});
   CHECK(refused.code == 3);
-  CHECK(contains(refused.err, "is disk `data` of VM `web`, which writes to it"));
-  CHECK(contains(refused.err, "thief.toml:3:8"));
+  CHECK(contains(refused.err, "disk `data` of VM `web` is the base of VM `top`"));
   CHECK(contains(refused.err, "qlaunch clone"));
-  CHECK_FALSE(fs::exists(home.path() + "/data/thief"));
+  // The mark goes with the reason for it.
+  parts::ok(home, {"remove", "top", "--yes"});
+  parts::ok(home, {"up", "web"});
+  CHECK_FALSE(fs::exists(home.path() + "/data/web/base-of-others"));
+  parts::ok(home, {"kill", "web"});
 }
 
 TEST_CASE("a clone of a stopped VM: same content, other hardware, and each its own from then on") {

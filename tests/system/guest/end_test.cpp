@@ -27,7 +27,7 @@ bool booted(const Guest& guest, std::size_t times) {
   });
 }
 
-std::string boot_of(const Guest& guest) {
+std::string this_boot(const Guest& guest) {
   return guest.say("cat /proc/sys/kernel/random/boot_id");
 }
 
@@ -38,21 +38,21 @@ TEST_CASE("a guest that reboots, or crashes and reboots, does not end its VM") {
   Home home;
   const Guest guest(home, "again", {.ready = "serial:micro: ready"});
   const auto pid = guest.status()["pid"];
-  const auto first = boot_of(guest);
+  const auto first = this_boot(guest);
 
   type(home, guest, "reboot -f");
   REQUIRE(booted(guest, 2));
   CHECK(guest.status()["pid"] == pid);
   CHECK(guest.get("state") == "running");
   CHECK(guest.events("GUEST_PANICKED") == 0);
-  const auto second = boot_of(guest);
+  const auto second = this_boot(guest);
   CHECK(second != first);
 
   type(home, guest, "echo c > /proc/sysrq-trigger");
   REQUIRE(booted(guest, 3));
   CHECK(guest.events("GUEST_PANICKED") == 1);
   CHECK(guest.status()["pid"] == pid);
-  CHECK(boot_of(guest) != second);
+  CHECK(this_boot(guest) != second);
   CHECK(guest.status()["problems"].empty());
 
   // It recovered from the crash: that is not why it ends.

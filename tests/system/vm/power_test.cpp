@@ -36,7 +36,7 @@ std::size_t boots(const Home& home, const std::string& vm) {
 }
 
 /// A guest that never hears its power button: firmware that finds nothing to boot.
-constexpr auto deaf =
+constexpr auto deaf_guest =
     "name = \"deaf\"\n[machine]\nmemory = \"64 MiB\"\n[[disk]]\nsize = \"1 MiB\"\n"
     "[[network]]\nmode = \"none\"\n[shutdown]\ntimeout = \"1s\"\n";
 
@@ -107,7 +107,7 @@ TEST_CASE("a reboot has the guest power off, and QEMU stays") {
 
 TEST_CASE("a guest that does not obey is not rebooted unless force is asked for") {
   Home home;
-  home.write("deaf.toml", deaf);
+  home.write("deaf.toml", deaf_guest);
   REQUIRE(home.run({"up", "deaf.toml"}).code == 0);
   const auto refused = home.run({"reboot", "deaf"});
   CHECK(refused.code == 4);
@@ -121,7 +121,7 @@ TEST_CASE("a guest that does not obey is not rebooted unless force is asked for"
 
 TEST_CASE("a reboot that is interrupted lets a guest that powers off end its VM") {
   Home home;
-  home.write("deaf.toml", deaf);
+  home.write("deaf.toml", deaf_guest);
   REQUIRE(home.run({"up", "deaf.toml"}).code == 0);
   const auto reboot = home.start({"reboot", "deaf", "--timeout", "100s"});
   const auto journal = [&] { return home.run({"log", "deaf", "events"}).out; };
