@@ -24,7 +24,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::string_view ours = "clone-";
+constexpr std::string_view our_prefix = "clone-";
 /// Between two looks at how far a copy is; its end is told at once.
 constexpr auto longest_wait = std::chrono::milliseconds(250);
 
@@ -69,10 +69,10 @@ class Taking {
     return planner::qemu_id("disk-", disk.name + '-' + std::to_string(getpid()));
   }
   std::string job(const CloneDisk& disk) const {
-    return std::string(ours) + std::to_string(getpid()) + '-' + disk.name;
+    return std::string(our_prefix) + std::to_string(getpid()) + '-' + disk.name;
   }
   static std::string target_node(const CloneDisk& disk) {
-    return planner::qemu_id(ours, std::to_string(getpid()) + '-' + disk.name);
+    return planner::qemu_id(our_prefix, std::to_string(getpid()) + '-' + disk.name);
   }
 
   /// What a command that was killed has left in this QEMU.
@@ -86,12 +86,12 @@ class Taking {
     };
     for (const auto& each : client.execute("query-jobs")) {
       const std::string id = each.value("id", "");
-      if (id.starts_with(ours) && each.value("status", "") == "concluded")
+      if (id.starts_with(our_prefix) && each.value("status", "") == "concluded")
         quietly("job-dismiss", {{"id", id}});
     }
     for (const auto& each : client.execute("query-named-block-nodes", {{"flat", true}})) {
       const std::string node = each.value("node-name", "");
-      if (node.starts_with(ours)) quietly("blockdev-del", {{"node-name", node}});
+      if (node.starts_with(our_prefix)) quietly("blockdev-del", {{"node-name", node}});
     }
   }
 
