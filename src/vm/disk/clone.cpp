@@ -213,16 +213,18 @@ class Cloning {
     disk.name = name;
     disk.path = path;
     disk.file = file;
-    if (!live_) {
-      DiskTarget target;
-      target.path = path;
-      target.vm = request_.from;
-      target.disk = name;
-      require_unused(target);
-    }
+    if (!live_) require_unused_disk(disk);
     disk.image = qemu_img_.info(path, format);
     decide_way(disk, rules, !live_ && is_empty_overlay(qemu_img_, disk.image));
     disks_.push_back(std::move(disk));
+  }
+
+  void require_unused_disk(const CloneDisk& disk) const {
+    DiskTarget target;
+    target.path = disk.path;
+    target.vm = request_.from;
+    target.disk = disk.name;
+    require_unused(target);
   }
 
   void find_nodes(const Plan& plan) {
@@ -296,8 +298,12 @@ class Cloning {
     if (live_) {
       take_live(*live_, disks_, bases, folder, request_, [&] { copy_tpm(folder); });
     } else {
-      for (const auto& disk : disks_) {
-        if (disk.way == CloneWay::linked) freeze(qemu_img_, disk, bases.at(disk.name));
+      for (auto& disk : disks_) {
+        if (disk.way != CloneWay::linked) continue;
+        // It was looked at before the others were copied, which may have taken long.
+        require_unused_disk(disk);
+        disk.image = qemu_img_.info(disk.path, disk.image.format);
+        freeze(qemu_img_, disk, bases.at(disk.name));
       }
     }
     for (const auto& disk : disks_) {

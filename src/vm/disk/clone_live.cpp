@@ -30,7 +30,7 @@ constexpr auto longest_wait = std::chrono::milliseconds(250);
 
 class Taking {
  public:
-  Taking(const LiveRecord& live, const std::vector<CloneDisk>& disks, const FrozenPaths& bases,
+  Taking(const LiveRecord& live, std::vector<CloneDisk>& disks, const FrozenPaths& bases,
          const std::string& folder, const CloneRequest& request)
       : live_(live), disks_(disks), bases_(bases), folder_(folder), request_(request) {}
 
@@ -39,6 +39,7 @@ class Taking {
     CommandSocket socket(live_);
     auto& client = socket.client();
     forget_old(client);
+    read_sizes(client);
     for (const auto& disk : disks_) {
       if (disk.way == CloneWay::copied) make_target(disk);
     }
@@ -92,6 +93,18 @@ class Taking {
     for (const auto& each : client.execute("query-named-block-nodes", {{"flat", true}})) {
       const std::string node = each.value("node-name", "");
       if (node.starts_with(our_prefix)) quietly("blockdev-del", {{"node-name", node}});
+    }
+  }
+
+  /// `disk resize` has to wait for this command's socket from here on: a smaller overlay would take
+  /// from the guest what it was given.
+  void read_sizes(qmp::SyncClient& client) {
+    const auto nodes = client.execute("query-named-block-nodes", {{"flat", true}});
+    for (auto& disk : disks_) {
+      for (const auto& each : nodes) {
+        if (each.value("node-name", "") == disk.node)
+          disk.image.virtual_size = each.at("image").at("virtual-size").get<std::uint64_t>();
+      }
     }
   }
 
@@ -290,7 +303,7 @@ class Taking {
   }
 
   const LiveRecord& live_;
-  const std::vector<CloneDisk>& disks_;
+  std::vector<CloneDisk>& disks_;
   const FrozenPaths& bases_;
   const std::string& folder_;
   const CloneRequest& request_;
@@ -313,8 +326,8 @@ std::string current_node(qmp::SyncClient& client, const PlannedDisk& disk) {
   return disk.node;
 }
 
-void take_live(const LiveRecord& live, const std::vector<CloneDisk>& disks,
-               const FrozenPaths& bases, const std::string& folder, const CloneRequest& request,
+void take_live(const LiveRecord& live, std::vector<CloneDisk>& disks, const FrozenPaths& bases,
+               const std::string& folder, const CloneRequest& request,
                const std::function<void()>& frozen) {
   Taking(live, disks, bases, folder, request).run(frozen);
 }

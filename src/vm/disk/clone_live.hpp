@@ -22,8 +22,9 @@ std::string current_node(qmp::SyncClient& client, const PlannedDisk& disk);
 /// In one transaction: each linked disk goes on under an overlay, its file being the frozen base
 /// from then on, and each other one begins to be copied into `folder`. Returns when the copies are
 /// whole. Where that fails or is interrupted the linked ones stay as they are: nothing is lost.
-void take_live(const LiveRecord& live, const std::vector<CloneDisk>& disks,
-               const FrozenPaths& bases, const std::string& folder, const CloneRequest& request,
+/// A disk that has grown since it was looked at gets its size of now.
+void take_live(const LiveRecord& live, std::vector<CloneDisk>& disks, const FrozenPaths& bases,
+               const std::string& folder, const CloneRequest& request,
                const std::function<void()>& frozen);
 
 }  // namespace qlaunch

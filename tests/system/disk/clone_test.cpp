@@ -64,6 +64,22 @@ TEST_CASE("a disk that is a link to elsewhere is copied, and stays where it is")
   CHECK(parts::has(home, disk(home, "test"), 1, 0));
 }
 
+TEST_CASE("a disk that grows while it is cloned keeps what it was given") {
+  Home home;
+  home.write("web.toml", parts::profile());
+  parts::ok(home, {"up", "web.toml"});
+  SUBCASE("while its VM runs") {}
+  SUBCASE("of a stopped VM") {
+    parts::ok(home, {"kill", "web"});
+  }
+  const auto code = parts::meanwhile_at(home, "clone-staged", {"clone", "web", "test"}, [&] {
+    parts::ok(home, {"disk", "resize", "web:data", "16MiB"});
+  });
+  CHECK(code == 0);
+  for (const std::string vm : {"web", "test"})
+    CHECK(parts::info(home, vm + ":data").at("virtual_size") == 16 << 20);
+}
+
 TEST_CASE("a VM does not start on a disk that another VM's overlay lies on") {
   Home home;
   home.write("web.toml", parts::profile());

@@ -4,8 +4,12 @@
 #include "host/files.hpp"
 #include "host/process.hpp"
 
+#include <csignal>
+
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
+
+#include <sys/wait.h>
 
 namespace parts {
 
@@ -100,14 +104,33 @@ json info(const Home& home, const std::string& disk) {
   return json::parse(ok(home, {"disk", "info", disk, "--json"})).at(0);
 }
 
-void kill_at(const Home& home, const std::string& step, std::vector<std::string> words) {
+namespace {
+
+/// Runs a command until it stands at this step.
+qlaunch::Child stand_at(const Home& home, const std::string& step, std::vector<std::string> words) {
   words.insert(words.begin(), test::binary());
   auto options = home.program(words);
   options.environment.push_back("QLAUNCH_TEST_STOP_AT=" + step);
   options.stdout_path = options.stderr_path = home.file("out");
-  const auto command = qlaunch::spawn(options);
+  auto command = qlaunch::spawn(options);
   CHECK_MESSAGE(test::eventually([&] { return qlaunch::stopped(command.id); }), step);
-  qlaunch::kill_and_reap(command);
+  return command;
+}
+
+}  // namespace
+
+void kill_at(const Home& home, const std::string& step, std::vector<std::string> words) {
+  qlaunch::kill_and_reap(stand_at(home, step, std::move(words)));
+}
+
+int meanwhile_at(const Home& home, const std::string& step, std::vector<std::string> words,
+                 const std::function<void()>& work) {
+  const auto command = stand_at(home, step, std::move(words));
+  work();
+  kill(command.id.pid, SIGCONT);
+  int status = 0;
+  REQUIRE(waitpid(command.id.pid, &status, 0) == command.id.pid);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
 
 std::string data(const Home& home, const std::string& vm, const std::string& file) {

@@ -5,6 +5,7 @@
 
 #include "support/run.hpp"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,10 @@ nlohmann::json info(const test::Home& home, const std::string& disk);
 
 /// Runs a command until it stands at this step, and kills it there.
 void kill_at(const test::Home& home, const std::string& step, std::vector<std::string> words);
+
+/// Holds a command at this step while `work` is done, and lets it go on to its end. Its exit code.
+int meanwhile_at(const test::Home& home, const std::string& step, std::vector<std::string> words,
+                 const std::function<void()>& work);
 
 std::string data(const test::Home& home, const std::string& vm, const std::string& file);
 
