@@ -148,8 +148,11 @@ void save_warm(const LiveRecord& live, const std::string& root, WarmState& state
   remove_tree(folder);
   make_private_folder(folder);
   const StateMarker marker(live.plan.paths, StateMarker::Work::saving);
+  UniqueFd hold;
   try {
     write_file_atomic(folder + "/use", "", 0600, Durability::quick);
+    // Whoever drops states meanwhile leaves this one alone.
+    hold = hold_warm(state);
     {
       CommandSocket socket(live);
       state.agent = agent_listens(socket.client());

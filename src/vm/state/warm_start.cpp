@@ -147,8 +147,8 @@ class WarmLaunch {
     return state.blocked.empty() && what_changed(state, key_, record_).empty() && is_whole(state);
   }
 
-  /// True where the state was saved, and the VM that saved it has ended. False where that is not
-  /// possible: it goes on as a run that has booted.
+  /// True where the VM that was to save the state has ended, the state being there or not. False
+  /// where it goes on as a run that has booted.
   bool boot(const Launched& launched, const Prepared& prepared) {
     const auto& live = launched.live;
     WarmState state;
@@ -172,7 +172,9 @@ class WarmLaunch {
       if (interrupted_() || !alive(live.qemu)) {
         end_run(live);
         if (interrupted_()) throw Error("interrupted: the launch was undone");
-        throw;
+        progress_.warning(note("the ready state was not saved: " + std::string(error.what()) +
+                               "; this run boots anew"));
+        return true;
       }
       progress_.warning(note("the ready state was not saved: " + std::string(error.what()) +
                              "; the run goes on"));
