@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "vm/snapshot/steps.hpp"
 
-#include <csignal>
-#include <cstdlib>
+#include "vm/steps.hpp"
 
 namespace qlaunch {
 
@@ -18,9 +17,7 @@ const std::vector<std::string_view>& snapshot_step_names() {
 }
 
 void at_step(SnapshotStep step) {
-  static const char* const wanted = std::getenv("QLAUNCH_TEST_STOP_AT");
-  if (wanted == nullptr) return;
-  if (snapshot_step_names().at(static_cast<std::size_t>(step)) == wanted) raise(SIGSTOP);
+  at_step(snapshot_step_names().at(static_cast<std::size_t>(step)));
 }
 
 }  // namespace qlaunch
