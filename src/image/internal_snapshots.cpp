@@ -105,10 +105,10 @@ Table parse(int fd, const Bytes& header) {
 }
 
 std::optional<Table> read_table(const std::string& path) {
-  constexpr int patience = 20;
+  constexpr int attempts = 20;
   const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file) return std::nullopt;
-  for (int attempt = 0; attempt < patience; ++attempt) {
+  for (int attempt = 0; attempt < attempts; ++attempt) {
     const auto before = bytes_at(file.get(), 0, header_size);
     if (before.size() < header_size || before.text(0, 4) != "QFI\xfb") return std::nullopt;
     std::optional<Table> table;

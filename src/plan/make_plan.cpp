@@ -43,6 +43,7 @@ Planned make_plan(const Profile& profile, const HostFacts& facts, const PlanInpu
   auto& plan = draft.plan;
   plan.name = profile.name;
   plan.paths = input.paths;
+  plan.guest = {profile.guest.user, profile.guest.hostname, profile.guest.forward_agent};
   plan.ready = profile.ready;
   plan.shutdown = profile.shutdown;
   plan.qemu.program = facts.qemu.path;

@@ -121,6 +121,13 @@ struct MissingImage {
   std::string how_to_get() const;
 };
 
+/// What a command has to know to get into the guest.
+struct PlannedGuest {
+  std::string user;  // empty: nobody said who can log in
+  std::string hostname;
+  bool forward_agent = false;
+};
+
 struct Plan {
   std::string name;
   std::string machine_type;  // versioned
@@ -138,6 +145,7 @@ struct Plan {
   std::vector<MissingImage> missing_images;
   std::string serial_log, vnc_socket, spice_address;
   DisplayType display = DisplayType::none;  // resolved
+  PlannedGuest guest;
   Ready ready;
   Shutdown shutdown;
 

@@ -159,6 +159,8 @@ Plan read_plan(const Json& json) {
   plan.vnc_socket = json.at("vnc_socket");
   plan.spice_address = json.at("spice_address");
   plan.display = value_for(display_words, json.at("display"));
+  const auto& guest = json.at("guest");
+  plan.guest = {guest.at("user"), guest.at("hostname"), guest.at("forward_agent")};
   const auto& ready = json.at("ready");
   plan.ready = {{value_for(ready_words, ready.at("when")), ready.at("text"), ready.at("port")},
                 Duration(ready.at("timeout_ms").get<std::int64_t>())};
@@ -195,6 +197,9 @@ std::string plan_to_json(const Plan& plan) {
   json["vnc_socket"] = plan.vnc_socket;
   json["spice_address"] = plan.spice_address;
   json["display"] = word_for(display_words, plan.display);
+  json["guest"] = {{"user", plan.guest.user},
+                   {"hostname", plan.guest.hostname},
+                   {"forward_agent", plan.guest.forward_agent}};
   json["ready"] = {{"when", word_for(ready_words, plan.ready.when.kind)},
                    {"text", plan.ready.when.text},
                    {"port", plan.ready.when.port},

@@ -4,10 +4,10 @@
 #include "core/error.hpp"
 #include "core/quote.hpp"
 #include "core/text.hpp"
+#include "guest/usernet.hpp"
 #include "profile/ports.hpp"
 #include "vm/live.hpp"
 #include "vm/ports.hpp"
-#include "vm/usernet.hpp"
 
 #include <algorithm>
 

@@ -2,8 +2,8 @@
 #include "vm/ports.hpp"
 
 #include "core/error.hpp"
+#include "guest/usernet.hpp"
 #include "host/socket.hpp"
-#include "vm/usernet.hpp"
 
 #include <algorithm>
 

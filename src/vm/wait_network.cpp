@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "core/error.hpp"
 #include "core/quote.hpp"
-#include "vm/usernet.hpp"
+#include "guest/usernet.hpp"
 #include "vm/waiting.hpp"
 
 #include <algorithm>

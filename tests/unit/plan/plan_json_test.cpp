@@ -41,6 +41,9 @@ Plan full_plan() {
   profile.display.type = DisplayType::spice;
   profile.display.listen = "127.0.0.1:5930";
   profile.guest.credentials = {{"a", "b"}};
+  profile.guest.user = "ada";
+  profile.guest.hostname = "box";
+  profile.guest.forward_agent = true;
   profile.ready.when = {ReadyWhen::Kind::serial, "login: ", 0};
   profile.shutdown.on_host = OnHostShutdown::suspend;
   auto facts = test::usual_facts();
@@ -68,6 +71,9 @@ TEST_CASE("a plan survives being written and read") {
   CHECK(back.preparations.size() == plan.preparations.size());
   REQUIRE(back.nvram);
   CHECK(back.nvram->node == "nvram");
+  CHECK(back.guest.user == "ada");
+  CHECK(back.guest.hostname == "box");
+  CHECK(back.guest.forward_agent);
   CHECK(back.ready.when == plan.ready.when);
   CHECK(back.ready.timeout == plan.ready.timeout);
   CHECK(back.shutdown.on_host == OnHostShutdown::suspend);

@@ -9,7 +9,6 @@
 #include "vm/follow.hpp"
 #include "vm/forward.hpp"
 #include "vm/relay.hpp"
-#include "vm/usernet.hpp"
 
 #include <array>
 #include <filesystem>
@@ -45,13 +44,6 @@ std::string all_of(GrowingFile& file) {
 }
 
 }  // namespace
-
-TEST_CASE("user networks are found also where they forward nothing") {
-  using Names = std::vector<std::string>;
-  CHECK(parse_usernet_networks("Hub -1 (net0):\r\n  Protocol[State]    FD\r\nHub -1 (lan):\r\n") ==
-        Names{"net0", "lan"});
-  CHECK(parse_usernet_networks("").empty());
-}
 
 TEST_CASE("a forward to be removed is known by its end on the host") {
   const auto one = [](const std::string& text) {

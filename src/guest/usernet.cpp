@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "vm/usernet.hpp"
+#include "guest/usernet.hpp"
 
 #include "core/text.hpp"
 
