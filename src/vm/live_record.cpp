@@ -7,6 +7,7 @@
 #include "plan/plan_json.hpp"
 #include "vm/found_run.hpp"
 #include "vm/process_json.hpp"
+#include "vm/record_text.hpp"
 #include "vm/takeover.hpp"
 
 #include <filesystem>
@@ -38,15 +39,15 @@ std::string text_of(const LiveRecord& live) {
                {"qemu", process_to_json(live.qemu)},
                {"keeper", process_to_json(live.keeper)},
                {"helpers", helpers},
-               {"started", live.started},
-               {"plan", plan_to_json(plan)}};
+               {"started", live.started}};
   if (live.unwatched)
     json["unwatched"] = {{"from", live.unwatched->from}, {"until", live.unwatched->until}};
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return join_record(json.dump(-1, ' ', false, Json::error_handler_t::replace), plan_to_json(plan));
 }
 
 LiveRecord from_text(const std::string& text) {
-  const auto json = Json::parse(text);
+  const auto [facts, plan] = split_record(text);
+  const auto json = Json::parse(facts);
   LiveRecord live;
   live.name = json.at("name");
   live.qemu = process_from_json(json.at("qemu"));
@@ -55,9 +56,7 @@ LiveRecord from_text(const std::string& text) {
     live.helpers.push_back(
         {helper.at("name"), helper.at("serves"), process_from_json(helper.at("process"))});
   live.started = json.at("started");
-  // As text in the text: read once, and not twice. Another version had it as an object.
-  const auto& plan = json.at("plan");
-  live.plan = plan_from_json(plan.is_string() ? plan.get_ref<const std::string&>() : plan.dump());
+  live.plan = plan_from_json(plan);
   live.forwards = live.plan.forwards;
   if (const auto gap = json.find("unwatched"); gap != json.end())
     live.unwatched = {gap->at("from"), gap->at("until")};
@@ -86,7 +85,8 @@ std::optional<LiveRecord> read_lasting(const std::string& name) {
   if (!text) return std::nullopt;
   // It outlives a crash of the host, which may have cut it off; nothing runs behind it then.
   try {
-    if (!alive(process_from_json(Json::parse(*text).at("qemu")))) return from_text(*text);
+    if (!alive(process_from_json(Json::parse(split_record(*text).facts).at("qemu"))))
+      return from_text(*text);
   } catch (const std::exception&) {
     return std::nullopt;
   }

@@ -7,6 +7,7 @@
 #include "host/paths.hpp"
 #include "plan/plan_json.hpp"
 #include "vm/journal.hpp"
+#include "vm/record_text.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -58,10 +59,12 @@ Plan recorded_plan(const Record& record) {
 
 std::optional<Record> read_record(const std::string& name) {
   const auto path = record_path(name);
-  if (file_fact(path).kind == FileFact::Kind::missing) return std::nullopt;
-  const auto text = read_file(path);
+  auto text = try_read_file(path);
+  if (!text && file_fact(path).kind == FileFact::Kind::missing) return std::nullopt;
+  if (!text) text = read_file(path);
   try {
-    const auto json = Json::parse(text);
+    const auto [facts, plan] = split_record(*text);
+    const auto json = Json::parse(facts);
     Record record;
     // Where it lies says whose it is: `rename` moves the folder before it writes this file.
     record.name = name;
@@ -76,7 +79,7 @@ std::optional<Record> read_record(const std::string& name) {
     record.machine_type = json.at("machine_type");
     record.auto_ports = json.at("auto_ports").get<std::map<std::string, std::uint16_t>>();
     record.created = json.at("created");
-    record.plan = json.at("plan").get<std::string>();
+    record.plan = plan;
     return record;
   } catch (const Json::exception& error) {
     throw Error("the record of VM " + in_backticks(name) + " is damaged: " + error.what())
@@ -110,10 +113,10 @@ void write_record_in(const std::string& folder, const Record& record, const std:
                      {"machine_asked", record.machine_asked},
                      {"machine_type", record.machine_type},
                      {"auto_ports", record.auto_ports},
-                     {"created", record.created},
-                     {"plan", record.plan}};
+                     {"created", record.created}};
   const auto path = folder + "/vm.json";
-  const auto text = dump(json);
+  const auto facts = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const auto text = join_record(facts, record.plan);
   if (try_read_file(path, text.size() + 1) == text) return;
   write_file_atomic(path, text);
 }
