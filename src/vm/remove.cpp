@@ -95,6 +95,7 @@ class Finding {
     if (plan_.nvram && plan_.nvram->path == path) return "UEFI variables";
     const auto file = fs::path(path).filename();
     if (file == "tpm") return "the TPM's state";
+    if (file == "ssh") return "its ssh keys";
     if (file == "suspended.state") return "its suspended state";
     if (file == "state.qcow2") return "the memory of its snapshots";
     if (file.extension() == ".toml") return "its own profile";
