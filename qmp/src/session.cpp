@@ -14,6 +14,13 @@ namespace qmp {
 
 using nlohmann::json;
 
+void Session::negotiate_early() {
+  if (state_ != State::greeting || last_id_ != 0 || want_oob_)
+    throw std::logic_error("too late, or out-of-band execution is wanted");
+  early_ = true;
+  negotiation_ = execute("qmp_capabilities");
+}
+
 void Session::feed(std::string_view bytes) {
   if (!closed_ && !end_) lines_.feed(bytes);
 }
@@ -110,7 +117,8 @@ bool Session::held() const {
 }
 
 std::string_view Session::outgoing() const {
-  if (state_ == State::greeting || out_.empty() || held()) return {};
+  const bool too_early = state_ == State::greeting && !early_;
+  if (too_early || out_.empty() || held()) return {};
   return std::string_view(out_.front().text).substr(out_head_);
 }
 
@@ -166,8 +174,9 @@ std::optional<Message> Session::greeting(const Envelope& message) {
   const auto& offered = result.capabilities;
   asked_oob_ = want_oob_ && std::find(offered.begin(), offered.end(), "oob") != offered.end();
 
-  auto waiting = std::exchange(out_, {});
   state_ = State::negotiating;
+  if (early_) return result;
+  auto waiting = std::exchange(out_, {});
   negotiation_ =
       execute("qmp_capabilities", asked_oob_ ? json{{"enable", json::array({"oob"})}} : json());
   std::move(waiting.begin(), waiting.end(), std::back_inserter(out_));

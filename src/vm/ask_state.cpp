@@ -82,6 +82,7 @@ class Question {
     // QEMU serves one client per socket: without the lock a second command would hear nothing.
     if (!lock_->try_lock()) return false;
     socket_ = connect_unix(qmp->path);
+    session_.negotiate_early();
     session_.execute("query-status");
     return true;
   }
@@ -89,6 +90,7 @@ class Question {
   void exchange() {
     std::array<char, 4096> bytes{};
     ssize_t got = 0;
+    send_all();
     while ((got = recv(socket_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT)) > 0)
       session_.feed(std::string_view(bytes.data(), static_cast<std::size_t>(got)));
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) session_.end_of_input();
@@ -99,6 +101,9 @@ class Question {
       hung_up_ = true;
       return silent();
     }
+  }
+
+  void send_all() {
     while (!session_.outgoing().empty()) {
       const auto text = session_.outgoing();
       const auto sent = send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);

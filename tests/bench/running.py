@@ -75,9 +75,12 @@ def ask(bench: Bench, profiles: list[str]) -> None:
         for name, command in commands.items():
             times[name].append(bench.measure(*command)[0])
     median = {name: statistics.median(values) for name, values in times.items()}
+    # 15 ms on a machine where the raw ones took 9.5 ms: of this one the ratio is asked.
+    bound = 15 / 9.5
+    ratio = median["list"] / median["raw list"]
     bench.report(f"qlaunch list, {MANY} running",
-                 f"{median['list']:.1f} ms, {MANY} raw one by one {median['raw list']:.1f} ms",
-                 "15 ms", median["list"] <= 15)
+                 f"{median['list']:.1f} ms, {MANY} raw one by one {median['raw list']:.1f} ms, "
+                 f"ratio {ratio:.3f}", f"ratio {bound:.2f}", ratio <= bound)
     bench.report("qlaunch status VM",
                  f"{median['status']:.1f} ms, one raw {median['raw status']:.1f} ms",
                  "raw + 5 ms", median["status"] <= median["raw status"] + 5)

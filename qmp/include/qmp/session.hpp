@@ -29,6 +29,11 @@ class Session {
   explicit Session(std::size_t line_cap = default_line_cap, bool want_oob = false)
       : lines_(line_cap), want_oob_(want_oob) {}
 
+  /// Has the negotiation, and what is queued behind it, sent before the peer has greeted: QEMU then
+  /// wakes once for all of it. Before any command, and not where out-of-band execution is wanted,
+  /// which only a greeting can offer.
+  void negotiate_early();
+
   /// Takes what the peer sent, in pieces of any size. Read the messages with next() afterwards.
   void feed(std::string_view bytes);
   /// The peer will send no more. A cause given here is what Closed tells.
@@ -89,6 +94,7 @@ class Session {
   bool want_oob_;
   bool oob_enabled_ = false;
   bool asked_oob_ = false;
+  bool early_ = false;
   bool end_ = false;
   std::string end_cause_;
   State state_ = State::greeting;

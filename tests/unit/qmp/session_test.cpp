@@ -47,6 +47,38 @@ TEST_CASE("greeting and negotiation") {
   CHECK_THROWS_AS(session.execute("x", nullptr, Session::Band::out), std::logic_error);
 }
 
+TEST_CASE("the negotiation need not wait for the greeting") {
+  Session session;
+  session.negotiate_early();
+  const auto asked = session.execute("query-status");
+  CHECK(take_outgoing(session) ==
+        R"({"execute":"qmp_capabilities","id":1}{"execute":"query-status","id":2})");
+  CHECK(session.state() == Session::State::greeting);
+  session.feed(test::greeting);
+  session.feed(
+      "{\"return\": {}, \"id\": 1}\r\n{\"return\": {\"status\": \"paused\"}, \"id\": 2}\r\n");
+  CHECK(drain(session).size() == 3);
+  CHECK(session.state() == Session::State::ready);
+  CHECK(session.outgoing().empty());
+  CHECK(session.in_flight() == 0);
+  CHECK(asked == 2);
+  CHECK_THROWS_AS(session.negotiate_early(), std::logic_error);
+
+  Session refused;
+  refused.negotiate_early();
+  refused.feed(test::greeting);
+  refused.feed("{\"id\": 1, \"error\": {\"class\": \"GenericError\", \"desc\": \"no\"}}\r\n");
+  drain(refused);
+  REQUIRE(refused.closed());
+  CHECK(refused.closed()->cause == "the capability negotiation was refused: no");
+
+  Session late;
+  late.execute("query-status");
+  CHECK_THROWS_AS(late.negotiate_early(), std::logic_error);
+  Session with_oob(qmp::default_line_cap, true);
+  CHECK_THROWS_AS(with_oob.negotiate_early(), std::logic_error);
+}
+
 TEST_CASE("a conversation means the same, split at every byte or joined") {
   const std::string rest =
       "{\"return\": {}, \"id\": 1}\r\n"
