@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 
 class Broken(Exception):
@@ -39,11 +39,13 @@ class Bench:
             raise Broken(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}")
         return done.stdout
 
-    def measure(self, *command: str) -> tuple[float, float]:
-        """Milliseconds and peak MiB of one run, which must end with 0."""
+    def measure(self, *command: str, keep: Sequence[int] = ()) -> tuple[float, float]:
+        """Milliseconds and peak MiB of one run, which must end with 0. It gets the descriptors
+        to keep."""
         done = subprocess.run([self.options.measure, *command], env=self.environment,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+                              stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+                              pass_fds=keep)
         fields = done.stdout.split()
         if done.returncode != 0 or fields[2] != "0":
             raise Broken(f"{' '.join(command)} failed: {done.stdout}{done.stderr}")

@@ -5,6 +5,11 @@ Each figure is a median of alternating runs, so that a ratio stands whatever els
 the machine does. Ends with 1 if a bound is broken.
 """
 
+import json
+import os
+import shlex
+import shutil
+import socket
 import statistics
 import sys
 
@@ -52,6 +57,56 @@ def launch(bench: Bench, runs: int) -> None:
                      "ratio 1.15", mine <= 1.15 * bare)
 
 
+SHARING = """\
+machine.memory = "64 MiB"
+display.type = "none"
+[[disk]]
+image = "builtin:hello"
+[[share]]
+tag = "shared"
+driver = "virtiofs"
+path = "{}"
+"""
+
+
+def launch_with_share(bench: Bench, runs: int) -> None:
+    """The raw side starts virtiofsd and QEMU at once, with the listening socket handed over."""
+    folder = os.path.join(bench.home, "shared")
+    os.mkdir(folder)
+    profile = os.path.join(bench.home, "sharing.toml")
+    with open(profile, "w", encoding="utf-8") as file:
+        file.write(SHARING.format(folder))
+    bench.qlaunch("up", profile, "--no-wait")
+    bench.qlaunch("kill", "sharing")
+    helper = json.loads(bench.qlaunch("args", "sharing", "--json"))["helpers"][0]
+    raw = RawStart(bench, "sharing")
+    ours: list[float] = []
+    theirs: list[float] = []
+    for _ in range(runs):
+        with socket.socket(socket.AF_UNIX) as listener:
+            os.makedirs(os.path.dirname(helper["socket"]), 0o700)
+            listener.bind(helper["socket"])
+            listener.listen()
+            argv = [f"--fd={listener.fileno()}" if word.startswith("--fd=") else word
+                    for word in helper["argv"]]
+            script = f"{shlex.join(argv)} >/dev/null 2>&1 & exec {shlex.join(raw.command('started'))}"
+            os.set_inheritable(listener.fileno(), True)
+            try:
+                theirs.append(bench.measure("sh", "-c", script, keep=[listener.fileno()])[0])
+            finally:
+                raw.end()
+                shutil.rmtree(os.path.dirname(helper["socket"]))
+        try:
+            ours.append(bench.measure(bench.options.qlaunch, "up", "sharing", "--no-wait")[0])
+        finally:
+            bench.qlaunch("kill", "sharing")
+    bench.qlaunch("remove", "sharing", "--yes")
+    mine, bare = statistics.median(ours), statistics.median(theirs)
+    bench.report("qlaunch up, one virtiofs share",
+                 f"{mine:.1f} ms, raw with virtiofsd {bare:.1f} ms, ratio {mine / bare:.3f}",
+                 "ratio 1.15", mine <= 1.15 * bare)
+
+
 def memory(bench: Bench) -> None:
     names = ["hello"] + [f"hello-{number}" for number in range(2, KNOWN_VMS + 1)]
     for name in names:
@@ -69,6 +124,7 @@ def figures(bench: Bench) -> None:
     runs = bench.options.runs
     start_up(bench, 2 * runs)
     launch(bench, runs)
+    launch_with_share(bench, runs)
     memory(bench)
 
 
