@@ -24,6 +24,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <poll.h>
+
 namespace qlaunch {
 namespace {
 
@@ -31,6 +33,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto tidy_patience = std::chrono::seconds(15);
 constexpr auto go_on_patience = std::chrono::seconds(20);
+constexpr auto patience_with_keeper = std::chrono::seconds(5);
+constexpr int between_looks = 10;  // milliseconds
 /// Devices, and pages that change while QEMU looks.
 constexpr std::uint64_t spare_room = std::uint64_t{16} << 20U;
 
@@ -105,6 +109,18 @@ void await_keeper(const LiveRecord& live) {
   tidy_dead_run(live);
 }
 
+/// Of a suspend that was killed: its keeper lets the guest go on, and might take this one for that.
+/// Where the keeper does not get to it, it is done here.
+void settle_what_was_cut_off(const LiveRecord& live) {
+  const auto deadline = Clock::now() + patience_with_keeper;
+  while (who_marked(live.plan.paths)) {
+    CommandSocket socket(live);
+    if (socket.client().call(qmp::query_status()).status == "running") return;
+    if (Clock::now() > deadline) return settle_state(live, socket.client());
+    poll(nullptr, 0, between_looks);
+  }
+}
+
 Suspended describe(const LiveRecord& live, const Before& before, std::uint64_t bytes) {
   Suspended suspended;
   suspended.name = live.name;
@@ -154,6 +170,8 @@ std::string suspend_vm(const std::string& name, const SuspendRequest& request) {
   check_plan(require_running(name));
   const LaunchLock lock(name, vm_paths(state_roots(), name));
   // Another command may have suspended it while this one waited.
+  refuse_suspended(name, "there is nothing to save");
+  settle_what_was_cut_off(require_running(name));
   refuse_suspended(name, "there is nothing to save");
   const auto live = require_running(name);
   const auto begin = Clock::now();

@@ -3,6 +3,7 @@
 // whole, or it runs, or it has stopped with its disks as they were.
 #include "core/text.hpp"
 #include "fault/fault.hpp"
+#include "host/process.hpp"
 
 #include <csignal>
 
@@ -131,4 +132,44 @@ TEST_CASE("whoever is killed while a VM is suspended or goes on, it is in one wh
       }
     }
   }
+}
+
+TEST_CASE(
+    "a suspend that is repeated at once after one was killed, and undone, leaves the guest "
+    "running") {
+  Home home;
+  home.write("tiny.toml", fault::with_helper());
+  REQUIRE(home.run({"up", "tiny.toml"}).code == 0);
+  home.environment = {"QLAUNCH_TEST_STOP_AT=suspend-stopped"};
+  const auto first = home.start({"suspend", "tiny"});
+  const int there = fault::stopped_at_step(home);
+  home.environment.clear();
+  REQUIRE(there > 1);
+  // It has yet to hear of it.
+  const int keeper = fault::pid(home, Who::keeper);
+  kill(keeper, SIGSTOP);
+  fault::kill_for_sure(there);
+  REQUIRE(fault::ended(first));
+  fault::code_of(first);
+  home.environment = {"QLAUNCH_TEST_STOP_AT=state-begun"};
+  const auto again = home.start({"suspend", "tiny"});
+  int second = 0;
+  REQUIRE(eventually([&] {
+    for (const auto& process : home.processes()) {
+      const int pid = std::atoi(process.c_str());
+      const auto id = qlaunch::identify(pid);
+      if (pid != keeper && id && qlaunch::stopped(*id)) second = pid;
+    }
+    return second != 0;
+  }));
+  home.environment.clear();
+  kill(second, SIGINT);
+  kill(second, SIGCONT);
+  kill(keeper, SIGCONT);
+  REQUIRE(fault::ended(again));
+  CHECK(fault::code_of(again) == 130);
+  // It ran before the first of them.
+  CHECK(state_of(home) == "running");
+  CHECK(home.run({"kill", "tiny"}).code == 0);
+  CHECK(eventually([&] { return home.processes().empty(); }));
 }
