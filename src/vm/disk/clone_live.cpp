@@ -120,7 +120,8 @@ class Taking {
   }
 
   std::string overlay_file(const CloneDisk& disk) const {
-    return live_.plan.paths.data + '/' + disk.name + ".live-" + std::to_string(getpid()) + ".qcow2";
+    return live_.plan.paths.data + '/' + disk.name + std::string(live_overlay_mark) +
+           std::to_string(getpid()) + ".qcow2";
   }
 
   /// What a start after this one has to know is written down before QEMU writes to any of them.

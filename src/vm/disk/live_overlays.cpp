@@ -3,9 +3,12 @@
 
 #include "core/error.hpp"
 #include "core/quote.hpp"
+#include "core/text.hpp"
 #include "host/files.hpp"
 #include "host/lock.hpp"
 #include "host/paths.hpp"
+#include "host/process.hpp"
+#include "image/new_image.hpp"
 #include "vm/live.hpp"
 #include "vm/steps.hpp"
 
@@ -42,6 +45,30 @@ std::vector<LiveOverlay> parsed(const std::string& text, const std::string& path
         .help("its file is " + path);
   }
   return overlays;
+}
+
+/// The process that a name ends with, behind `mark`.
+std::optional<pid_t> maker_of(const std::string& name, std::string_view mark) {
+  const auto at = name.rfind(mark);
+  if (at == std::string::npos) return std::nullopt;
+  const auto pid = parse_unsigned(std::string_view(name).substr(at + mark.size()));
+  return pid ? std::optional(static_cast<pid_t>(*pid)) : std::nullopt;
+}
+
+/// Overlays of clones that were killed before anybody wrote to them. What lies on a disk keeps it
+/// from being resized or repaired.
+std::vector<std::string> cut_off(const std::string& folder) {
+  constexpr std::string_view format = ".qcow2";
+  std::vector<std::string> found;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    auto name = entry.path().filename().string();
+    auto maker = maker_of(name, half_made_mark);
+    if (!maker && name.ends_with(format))
+      maker = maker_of(name.substr(0, name.size() - format.size()), live_overlay_mark);
+    if (maker && !identify(*maker)) found.push_back(entry.path().string());
+  }
+  return found;
 }
 
 bool is_gone(const std::string& path) {
@@ -98,12 +125,13 @@ void settle_overlays(const std::string& folder) {
 
 void settle_if_stopped(const std::string& name) {
   const auto folder = vm_paths(state_roots(), name).data;
-  if (is_gone(note(folder))) return;
+  if (is_gone(note(folder)) && cut_off(folder).empty()) return;
   FileLock lock(folder + "/lock");
   if (!lock.try_lock()) return;
   const auto live = read_live(name);
   if (live && (alive(live->qemu) || alive(live->keeper))) return;
   settle_overlays(folder);
+  for (const auto& path : cut_off(folder)) unlink(path.c_str());
 }
 
 }  // namespace qlaunch

@@ -12,6 +12,10 @@
 
 namespace qlaunch {
 
+/// What a disk's next file is called behind the disk's name, before the pid of the clone that made
+/// it: ".live-123.qcow2".
+inline constexpr std::string_view live_overlay_mark = ".live-";
+
 struct LiveOverlay {
   std::string path;              // the disk's own, as its plan has it
   std::string current;           // what is written now
