@@ -210,8 +210,8 @@ int prune_images(const ImageOptions& options, Terminal& terminal) {
     }
   }
   std::uint64_t freed = 0;
-  const auto gone = [&](const auto& one) {
-    if (!store.remove(one)) {
+  const auto gone = [&](const auto& one, bool removed) {
+    if (!removed) {
       terminal.say(in_backticks(one.path) + " is in use at this moment: it stays\n");
       return;
     }
@@ -220,12 +220,13 @@ int prune_images(const ImageOptions& options, Terminal& terminal) {
   };
   {
     const FrozenLock held;  // no VM is renamed meanwhile
-    // Asked anew: a VM may have been started while the question stood there.
     for (const auto& image : found.images) {
-      if (ImageNeeds().of(image.path).empty()) gone(image);
+      // Asked anew: a VM may have been started while the question stood there.
+      const auto needed = [&] { return !ImageNeeds().of(image.path).empty(); };
+      gone(image, store.remove(image, needed));
     }
   }
-  for (const auto& part : found.parts) gone(part);
+  for (const auto& part : found.parts) gone(part, store.remove(part));
   if (options.json) {
     print_json(all, terminal);
   } else {

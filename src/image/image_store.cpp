@@ -175,10 +175,11 @@ void ImageStore::keep(const ImageName& name, ImageRecord record, FreshFile& file
   fchmod(file.fd(), image_mode);
 }
 
-bool ImageStore::remove(const StoredImage& image) const {
+bool ImageStore::remove(const StoredImage& image, const std::function<bool()>& needed) const {
   const auto held = lock();
   const UniqueFd file(open(image.path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file && !lock_file(file.get(), LOCK_EX | LOCK_NB)) return false;
+  if (needed()) return false;
   if (unlink(image.path.c_str()) != 0 && errno != ENOENT)
     throw system_error("cannot remove " + in_backticks(image.path), errno);
   unlink(record_path(image.path).c_str());

@@ -58,7 +58,9 @@ class ImageStore {
   void keep(const ImageName& name, ImageRecord record, class FreshFile& file) const;
 
   /// False where a start or a download has it at this moment.
-  bool remove(const StoredImage& image) const;
+  /// False where somebody uses it. `needed` is asked when nobody can begin to any more.
+  bool remove(
+      const StoredImage& image, const std::function<bool()>& needed = [] { return false; }) const;
   bool remove(const StoredPart& part) const;
   /// What a command that was killed has left, other than parts.
   void tidy() const;

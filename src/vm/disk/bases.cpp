@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <variant>
 
 #include <sys/stat.h>
@@ -92,12 +93,19 @@ void ImageNeeds::add_vm(const std::string& name) {
       add(disk->base, {name, named == plan.disks.end() ? "" : named->name, disk->path, true});
     }
   };
-  try {
+  const auto add_of = [&](const std::function<void()>& read) {
+    try {
+      read();
+    } catch (const Error&) {  // NOLINT(bugprone-empty-catch)
+      // Damage of one record: the other one and the VM's files still speak.
+    }
+  };
+  add_of([&] {
     if (const auto live = read_live(name)) add_plan(live->plan);
+  });
+  add_of([&] {
     if (const auto record = read_record(name)) add_plan(recorded_plan(*record));
-  } catch (const Error&) {  // NOLINT(bugprone-empty-catch)
-    // Damage of one VM's record: its files still speak.
-  }
+  });
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(vm_paths(state_roots(), name).data, ignored)) {
     if (entry.is_regular_file(ignored) && entry.path().extension() != ".raw")

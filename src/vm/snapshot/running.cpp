@@ -184,7 +184,7 @@ SnapshotNote save_running(LiveSnapshots& vm, SnapshotNote note, Undertaking& und
   }
 }
 
-void load_running(LiveSnapshots& vm, const SnapshotNote& note, Undertaking& undertaking) {
+void load_running(LiveSnapshots& vm, const SnapshotNote& note, Undertaking& undertaking, bool own) {
   const auto& live = vm.live();
   vm.attach_state_image();
   vm.wake_from_the_dead();
@@ -201,9 +201,12 @@ void load_running(LiveSnapshots& vm, const SnapshotNote& note, Undertaking& unde
   } catch (const qmp::JobFailed& error) {
     vm.forget_jobs();
     remove_work(live.name);
-    throw Error("QEMU could not load the snapshot " + in_backticks(note.tag) + " of VM " +
-                in_backticks(live.name) + ": " + error.reason())
-        .help("the VM stands still, its memory may be neither the old nor the new")
+    Error failed("QEMU could not load the snapshot " + in_backticks(note.tag) + " of VM " +
+                 in_backticks(live.name) + ": " + error.reason());
+    if (own)
+      throw failed.help("the VM does not run; `qlaunch snapshot list " + shell_quote(live.name) +
+                        "` shows what it can go back to");
+    throw failed.help("the VM stands still, its memory may be neither the old nor the new")
         .help("`qlaunch kill " + shell_quote(live.name) + "` and `qlaunch up --from TAG " +
               shell_quote(live.name) + "` start it from a snapshot in a new QEMU");
   }

@@ -107,7 +107,7 @@ LiveRecord start_from(const std::string& name, const SnapshotNote& note, Underta
     if (learn_ports(live)) write_live(live);
     LiveSnapshots vm(live);
     if (note.kind == SnapshotKind::live) {
-      load_running(vm, note, undertaking);
+      load_running(vm, note, undertaking, true);
     } else {
       set_current_tag(name, note.tag);
     }

@@ -166,6 +166,9 @@ TEST_CASE("an image that a start holds is not removed, and goes after that") {
     REQUIRE(held);
     CHECK_FALSE(folder.store.remove(image));
   }
+  // A start took it up, and has let go of it again.
+  CHECK_FALSE(folder.store.remove(image, [] { return true; }));
+  CHECK(hold_image(image.path));
   CHECK(folder.store.remove(image));
   CHECK(folder.files().empty());
   CHECK_FALSE(hold_image(image.path));

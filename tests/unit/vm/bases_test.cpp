@@ -114,6 +114,12 @@ TEST_CASE("a chain that bites its tail and a damaged record are lived with") {
   make_folders(home.path + "/data/bad");
   write_file_atomic(home.path + "/data/bad/vm.json", "{");
   CHECK_FALSE(ImageNeeds().of(two).empty());
+  // The record of a run says nothing any more; that of the VM still does.
+  const auto disk = home.disk("disk.qcow2");
+  Home::vm("half", {planned("root", disk)});
+  make_folders(home.path + "/run/half");
+  write_file_atomic(home.path + "/run/half/live.json", "{");
+  CHECK(ImageNeeds().of(disk).size() == 1);
 }
 
 TEST_CASE("what an overlay lies on, as a path") {
