@@ -30,6 +30,7 @@
 #include "cli/screenshot.hpp"
 #include "cli/shutdown.hpp"
 #include "cli/snapshot.hpp"
+#include "cli/ssh.hpp"
 #include "cli/status.hpp"
 #include "cli/suspend.hpp"
 #include "cli/up.hpp"
@@ -99,6 +100,8 @@ const std::vector<CliCommand>& commands() {
                                                            "what a VM shows, as a PNG file"),
       entry<ConsoleOptions, add_console, console>(
           "console", {}, look, "VM", "the serial port on this terminal; Ctrl-] leaves"),
+      entry<SshOptions, add_ssh, ssh>("ssh", {"shell"}, look, "[USER@]VM",
+                                              "a shell in a guest, or a command behind `--`"),
       entry<ViewOptions, add_view, view>("view", {}, look, "VM", "a window on a VM's screen"),
       entry<ForwardOptions, add_forward, forward>("forward", {}, change, "ACTION VM",
                                                   "ports of a running VM: list, add, remove"),
@@ -155,13 +158,11 @@ std::vector<std::string> command_words() {
 }
 
 std::string_view advice_for(std::string_view word) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 9> advice{{
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 7> advice{{
       {"destroy",
        "`qlaunch kill` ends a VM at once and keeps it, `qlaunch remove` deletes a stopped one"},
       {"create", "`qlaunch init NAME` writes a profile, `qlaunch up NAME` makes a VM of it"},
       {"launch", "`qlaunch up PROFILE` starts a VM"},
-      {"ssh", "`qlaunch status VM` shows the port that is forwarded to the guest's ssh"},
-      {"shell", "`qlaunch console VM` is the guest's serial port"},
       {"attach", "`qlaunch console VM` is the guest's serial port"},
       {"version", "`qlaunch --version` prints it"},
       {"show", "`qlaunch status VM` shows a VM, `qlaunch args PROFILE` what would be run"},

@@ -143,13 +143,11 @@ std::string state_text(const VmStatus& status) {
 }
 
 std::string ssh_command(const VmFacts& facts) {
-  const auto* ssh = facts.ssh();
-  if (ssh == nullptr) return {};
-  const bool everywhere = ssh->host_address == "0.0.0.0" || ssh->host_address.empty();
-  const std::string host = everywhere ? "127.0.0.1" : ssh->host_address;
-  const auto user = facts.profile ? facts.profile->guest.user : std::string();
-  return "ssh -p " + std::to_string(ssh->host_port) + ' ' +
-         shell_quote(user.empty() ? host : user + '@' + host);
+  const auto* plan = facts.plan();
+  // Without a forward it may be on a bridge, where a user was made for it.
+  const bool made = plan != nullptr && !plan->guest.user.empty();
+  if (!facts.runs() || (facts.ssh() == nullptr && !made)) return {};
+  return "qlaunch ssh " + shell_quote(facts.name());
 }
 
 std::string display_text(const VmFacts& facts) {

@@ -54,7 +54,7 @@ std::string uptime_text(double seconds);
 /// "running", "paused (io-error)"
 std::string state_text(const VmStatus& status);
 
-/// "ssh -p 2223 nixos@127.0.0.1"; empty where no port leads there.
+/// "qlaunch ssh web"; empty where nothing leads there.
 std::string ssh_command(const VmFacts& facts);
 
 /// How its picture is seen, as a command or in words; empty without a run.

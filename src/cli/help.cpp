@@ -26,9 +26,10 @@ std::string positional_text(const CLI::Option& option) {
 
 /// "-q, --quiet", "    --set KEY=VALUE"
 std::string option_text(const CLI::Option& option) {
-  std::string text =
-      option.get_snames().empty() ? "    " : "-" + option.get_snames().front() + ", ";
-  text += "--" + option.get_lnames().front();
+  std::string text = option.get_snames().empty() ? "    " : "-" + option.get_snames().front();
+  // Some of ssh's have no long name.
+  if (!option.get_lnames().empty())
+    text += (option.get_snames().empty() ? "--" : ", --") + option.get_lnames().front();
   if (option.get_items_expected_max() > 0) text += ' ' + option.get_type_name();
   return text;
 }
@@ -46,7 +47,11 @@ std::string usage_line(const CliCommand& command, const CLI::App& app) {
     if (!option->get_positional()) continue;
     const auto text = positional_text(*option);
     // Its own options are not ours.
-    line += (text.starts_with("CMD") ? " -- " : " ") + text;
+    if (text.starts_with("[CMD")) {
+      line += " [-- " + text.substr(1);
+    } else {
+      line += (text.starts_with("CMD") ? " -- " : " ") + text;
+    }
   }
   return line;
 }

@@ -36,7 +36,12 @@ void add_words(CLI::App& app, std::vector<std::string>& words, const std::string
 /// An option with a value; `kind` stands for the value in --help.
 void add_text(CLI::App& app, std::string& value, const std::string& names, const std::string& kind,
               const std::string& meaning);
+/// The same, as often as wanted.
+void add_texts(CLI::App& app, std::vector<std::string>& values, const std::string& names,
+               const std::string& kind, const std::string& meaning);
 void add_flag(CLI::App& app, bool& flag, const std::string& names, const std::string& meaning);
+/// How often it was given.
+void add_count(CLI::App& app, int& count, const std::string& names, const std::string& meaning);
 
 /// The same words, each once, in the order of their first appearance.
 std::vector<std::string> without_repeats(const std::vector<std::string>& words);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "cli/wait.hpp"
 
+#include "cli/facts.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/options.hpp"
 #include "cli/progress.hpp"
+#include "core/quote.hpp"
 #include "vm/catalog.hpp"
 #include "vm/live.hpp"
 #include "vm/wait.hpp"
@@ -39,6 +41,12 @@ int wait(const WaitOptions& options, Terminal& terminal) {
   progress.waiting(what.stopped ? name + " to stop" : describe(what, name));
   if (!wait_for(name, what, timeout, InterruptGuard::interrupted))
     return InterruptGuard::exit_code();
+  progress.done();
+  const bool reachable = what.ready || what.when.kind == ReadyWhen::Kind::ssh;
+  if (!what.stopped && reachable && terminal.shows_progress()) {
+    const auto way = ssh_command(started_facts(require_running(name)));
+    if (!way.empty()) terminal.say(in_backticks(way) + " logs in\n");
+  }
   return 0;
 }
 

@@ -15,6 +15,7 @@
 #include "vm/record.hpp"
 #include "vm/report.hpp"
 #include "vm/sleep_watch.hpp"
+#include "vm/ssh_connection.hpp"
 #include "vm/state/state_watch.hpp"
 #include "vm/state/suspended.hpp"
 #include "vm/steps.hpp"
@@ -308,6 +309,7 @@ class Keeper {
 
   void finish() {
     const auto how = end();
+    end_ssh(live_.plan.paths.runtime);
     stop_helpers();
     at_step(Step::helpers_ended);
     try {

@@ -12,6 +12,7 @@
 #include "vm/journal.hpp"
 #include "vm/process_json.hpp"
 #include "vm/report.hpp"
+#include "vm/ssh_connection.hpp"
 #include "vm/start_list.hpp"
 #include "vm/state/suspended.hpp"
 #include "vm/steps.hpp"
@@ -139,6 +140,7 @@ void tidy_dead_run(const LiveRecord& dead, const std::string& how) {
     const auto left = read_live(dead.name);
     if (!left || left->qemu != dead.qemu || alive(left->qemu) || alive(left->keeper)) return;
     for (const auto& helper : left->helpers) send_signal(helper.process, SIGKILL);
+    end_ssh(left->plan.paths.runtime);
     settle_overlays(left->plan.paths.data);
     const bool rebooted = !left->qemu.boot_id.empty() && left->qemu.boot_id != boot_id();
     auto end = unseen_end(rebooted, timestamp());

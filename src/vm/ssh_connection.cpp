@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: MIT
+#include "vm/ssh_connection.hpp"
+
+#include "core/error.hpp"
+#include "core/quote.hpp"
+#include "core/text.hpp"
+#include "guest/ssh_answers.hpp"
+#include "guest/ssh_identity.hpp"
+#include "host/capture.hpp"
+#include "host/files.hpp"
+#include "host/lock.hpp"
+#include "host/paths.hpp"
+#include "host/programs.hpp"
+#include "host/socket.hpp"
+#include "vm/guest_address.hpp"
+#include "vm/journal.hpp"
+#include "vm/record.hpp"
+#include "vm/ssh_profile.hpp"
+#include "vm/wait.hpp"
+#include "vm/waiting.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+#include <sys/stat.h>
+
+namespace qlaunch {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+/// For a server of a guest that should be up already.
+constexpr auto short_patience = std::chrono::seconds(15);
+/// Beyond what ssh was told, for its own work.
+constexpr auto spare = std::chrono::seconds(20);
+constexpr std::size_t ssh_output_limit = std::size_t{64} << 10;
+
+constexpr const char* control_prefix = "ssh-";
+/// ssh makes it under a longer name first: this and sixteen random letters.
+constexpr std::size_t control_suffix = 17;
+
+/// Sessions that cannot share a connection get different ones: it was made as one user, and
+/// carries one agent.
+std::string control_path(const LiveRecord& live, const SshLink& link) {
+  const auto& runtime = live.plan.paths.runtime;
+  if (file_fact(runtime).kind != FileFact::Kind::folder) return {};
+  auto what = link.user + '\n' + link.host + '\n' + std::to_string(link.port);
+  if (link.forward_agent) what += '\n' + environment_value("SSH_AUTH_SOCK");
+  auto path = runtime + '/' + control_prefix + hexadecimal(stable_hash(what) & 0xffffffffU, 8);
+  return path.size() + control_suffix > longest_socket_path ? std::string() : path;
+}
+
+/// What ssh tries where it is told of no key, by the home folder that this user sees: ssh itself
+/// goes by the password database.
+std::vector<std::string> own_keys() {
+  std::vector<std::string> keys;
+  const auto home = home_folder();
+  if (home.empty()) return keys;
+  for (const char* name : {"id_ed25519", "id_ecdsa", "id_rsa", "id_ed25519_sk", "id_ecdsa_sk"}) {
+    auto path = home + "/.ssh/" + name;
+    if (file_fact(path).kind == FileFact::Kind::file) keys.push_back(std::move(path));
+  }
+  return keys;
+}
+
+const Forward* ssh_forward(const LiveRecord& live) {
+  const auto* planned = forward_to(live, 22);
+  return planned == nullptr ? nullptr : &planned->forward;
+}
+
+bool on_this_host(const SshLink& link) {
+  return link.host == "127.0.0.1";
+}
+
+/// Somebody has been in during this run: its server need not be waited for.
+std::string answered_mark(const LiveRecord& live) {
+  return live.plan.paths.runtime + "/ssh.answered";
+}
+
+bool has_answered(const LiveRecord& live) {
+  return file_fact(answered_mark(live)).kind != FileFact::Kind::missing;
+}
+
+/// How long ago QEMU was started.
+Duration run_time(const LiveRecord& live) {
+  const auto usage = process_usage(live.qemu);
+  return usage ? Duration(usage->uptime) : Duration(0);
+}
+
+class Opening {
+ public:
+  Opening(SshLink& link, const LiveRecord& live, const SshWish& wish)
+      : link_(link), live_(live), wish_(wish), known_hosts_(link.known_hosts) {
+    auto patience = std::max<Duration>(live.plan.ready.timeout - run_time(live), short_patience);
+    deadline_ = Clock::now() + wish.timeout.value_or(patience);
+  }
+
+  SshDoor run(std::optional<Error>& refusal) {
+    if (stands()) return SshDoor::open;
+    if (link_.control.empty()) {
+      if (!has_answered(live_)) await_server();
+      note_answer();
+      return SshDoor::open;
+    }
+    FileLock lock(link_.control + ".lock");
+    if (!lock.lock(deadline_))
+      throw TimeoutError("another command has been connecting to VM " + in_backticks(live_.name) +
+                         " for too long");
+    if (stands()) return SshDoor::open;
+    if (!has_answered(live_)) await_server();
+    return make(refusal);
+  }
+
+ private:
+  bool stands() const { return !link_.control.empty() && try_connect_unix(link_.control); }
+
+  int seconds_left() const {
+    const auto left = std::chrono::ceil<std::chrono::seconds>(deadline_ - Clock::now()).count();
+    return static_cast<int>(std::clamp<long long>(left, 1, 86400));
+  }
+
+  void await_server() const {
+    if (ssh_forward(live_) == nullptr) return;  // on a bridge ssh's own patience is all there is
+    WaitFor what;
+    what.when.kind = ReadyWhen::Kind::ssh;
+    wish_.step(describe(what, live_.name));
+    const auto left = std::chrono::duration_cast<Duration>(deadline_ - Clock::now());
+    try {
+      if (!wait_for(live_.name, what, std::max(left, Duration(1)), wish_.interrupted))
+        throw Error("interrupted");
+    } catch (TimeoutError& error) {
+      refuse_paused();
+      throw error.help("`qlaunch log " + shell_quote(live_.name) +
+                       "` shows what the guest says on its serial port; `--timeout` waits longer");
+    }
+  }
+
+  void refuse_paused() const {
+    if (look(live_.name).state != VmState::paused) return;
+    throw StateError("VM " + in_backticks(live_.name) + " is paused: its guest cannot answer")
+        .help("`qlaunch resume " + shell_quote(live_.name) + "` lets it go on");
+  }
+
+  SshDoor make(std::optional<Error>& refusal) {
+    for (;;) {
+      wish_.step("connecting to " + link_.alias);
+      const auto failure = try_once();
+      if (!failure) return SshDoor::open;
+      if (wish_.interrupted()) throw Error("interrupted");
+      switch (failure->obstacle) {
+        case SshObstacle::host_key:
+          learn_other_key();
+          continue;
+        case SshObstacle::login:
+          if (link_.only_these_keys) {
+            // An image that was not told of the VM's key may know one of the agent's.
+            link_.only_these_keys = false;
+            continue;
+          }
+          link_.control.clear();
+          refusal.emplace(refused(*failure));
+          return SshDoor::locked;
+        case SshObstacle::no_server:
+          break;
+      }
+      if (!std::exchange(again_, true) && Clock::now() < deadline_) {
+        // It was there before: it restarts, or the guest does.
+        await_server();
+        continue;
+      }
+      throw unreached(*failure);
+    }
+  }
+
+  /// Nothing where the connection stands.
+  std::optional<SshFailure> try_once() {
+    const auto seen = try_read_file(known_hosts_);
+    link_.host_key_known = seen && !trim(*seen).empty();
+    SpawnOptions options;
+    options.argv = ssh_master_argv(ssh_program(), link_, seconds_left());
+    // It stays, and is to keep no disk from being unmounted.
+    options.working_folder = "/";
+    const auto done = capture(std::move(options), seconds_left() * std::chrono::seconds(1) + spare,
+                              ssh_output_limit);
+    if (done.end == CaptureEnd::by_itself && done.output.ok()) {
+      note_success();
+      return std::nullopt;
+    }
+    return read_ssh_failure(done.output.err);
+  }
+
+  void note_success() const {
+    if (const auto text = try_read_file(known_hosts_); text && only_given(*text))
+      write_file_atomic(known_hosts_, once_shown(*text));
+    note_answer();
+  }
+
+  void note_answer() const {
+    if (has_answered(live_)) return;
+    try {
+      write_file_atomic(answered_mark(live_), "", 0600, Durability::quick);
+    } catch (const Error&) {  // NOLINT(bugprone-empty-catch)
+      // Its folder went at a logout: it is waited for each time then.
+    }
+  }
+
+  /// A guest that was given a key and takes none has made its own, like one that was given none.
+  /// On this host nobody but QEMU listens on its port; on a bridge anybody may answer.
+  void learn_other_key() {
+    const auto text = try_read_file(known_hosts_);
+    if (!text || !only_given(*text) || !on_this_host(link_)) throw changed_key();
+    remove_tree(known_hosts_);
+  }
+
+  Error changed_key() const {
+    const auto name = shell_quote(live_.name);
+    StateError error("the guest of VM " + in_backticks(live_.name) +
+                     " shows another host key than the known one");
+    error.help(
+        "it does so after it was installed anew, or its disk was exchanged; then `qlaunch "
+        "ssh --accept-host-key " +
+        name + "` learns the new key");
+    if (!on_this_host(link_))
+      error.help("if neither is the case, another machine answers at " + link_.host);
+    return error;
+  }
+
+  Error refused(const SshFailure& failure) const {
+    const auto user =
+        link_.user.empty() ? std::string("this user") : "the user " + in_backticks(link_.user);
+    Error error("the guest of VM " + in_backticks(live_.name) + " does not let " + user +
+                " in: " + failure.said);
+    error.help("`qlaunch ssh USER@" + live_.name + "` logs in as somebody else");
+    if (live_.plan.guest.user.empty())
+      error.help("`user = \"NAME\"` in [guest] makes a user whose keys are known");
+    return error;
+  }
+
+  Error unreached(const SshFailure& failure) const {
+    if (Clock::now() >= deadline_) refuse_paused();
+    Error error("no ssh connection to VM " + in_backticks(live_.name) + " comes about" +
+                (failure.said.empty() ? "" : ": " + failure.said));
+    error.help("`qlaunch log " + shell_quote(live_.name) +
+               "` shows what the guest says on its serial port");
+    return error;
+  }
+
+  SshLink& link_;
+  const LiveRecord& live_;
+  const SshWish& wish_;
+  const std::string known_hosts_;
+  Clock::time_point deadline_;
+  bool again_ = false;
+};
+
+}  // namespace
+
+std::string ssh_folder(const VmPaths& paths) {
+  return paths.data + "/ssh";
+}
+
+std::string ssh_program() {
+  const auto program = find_installed("ssh");
+  return program.empty() ? require_program("ssh", "the ssh client", "openssh") : program;
+}
+
+SshLink ssh_link(const LiveRecord& live, const SshWish& wish) {
+  SshLink link;
+  link.alias = ssh_alias(live.name);
+  if (const auto* forward = ssh_forward(live)) {
+    const bool everywhere = forward->host_address.empty() || forward->host_address == "0.0.0.0";
+    link.host = everywhere ? "127.0.0.1" : forward->host_address;
+    link.port = forward->host_port;
+  } else if (auto address = guest_address(live); !address.empty()) {
+    link.host = std::move(address);
+  } else {
+    const auto name = shell_quote(live.name);
+    throw StateError("nothing leads to the ssh server of VM " + in_backticks(live.name) +
+                     ": no port is forwarded to its port 22")
+        .help("`qlaunch forward add " + name + " auto:22` forwards one now")
+        .help("`forward = [\"auto:22\"]` in a [[network]] of its profile does so at each start")
+        .help("`qlaunch console " + name + "` is its serial port, which needs no network");
+  }
+  link.user = wish.user.empty() ? ssh_user(live) : wish.user;
+  link.forward_agent = wish.forward_agent || live.plan.guest.forward_agent;
+  const auto folder = ssh_folder(live.plan.paths);
+  make_private_folder(folder);
+  link.known_hosts = folder + "/known_hosts";
+  const auto seen = try_read_file(link.known_hosts);
+  link.host_key_known = seen && !trim(*seen).empty();
+  // ssh itself would let others read it.
+  if (!seen) write_file_atomic(link.known_hosts, "", 0600, Durability::quick);
+  link.keys = own_keys();
+  if (const auto identity = find_ssh_identity(folder)) {
+    link.keys.insert(link.keys.begin(), identity->key);
+    link.only_these_keys = true;
+  }
+  if (wish.share) link.control = control_path(live, link);
+  return link;
+}
+
+std::string ssh_user(const LiveRecord& live) {
+  if (!live.plan.guest.user.empty()) return live.plan.guest.user;
+  return root_has_key(live.name) ? "root" : "";
+}
+
+SshDoor open_ssh(SshLink& link, const LiveRecord& live, const SshWish& wish,
+                 std::optional<Error>& refusal) {
+  return Opening(link, live, wish).run(refusal);
+}
+
+void forget_host_key(const VmPaths& paths) {
+  remove_tree(ssh_folder(paths) + "/known_hosts");
+  end_ssh(paths.runtime);
+}
+
+void end_ssh(const std::string& runtime) noexcept {
+  try {
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(runtime, ignored)) {
+      const auto path = entry.path().string();
+      if (!entry.is_socket(ignored) ||
+          !entry.path().filename().string().starts_with(control_prefix) || !try_connect_unix(path))
+        continue;
+      run_and_capture(ssh_exit_argv(ssh_program(), path), std::chrono::seconds(5));
+    }
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
+    // It ends by itself once nobody has used it for a while.
+  }
+}
+
+}  // namespace qlaunch
