@@ -188,8 +188,9 @@ ExecResult Agent::exec(const ExecRequest& request, Deadline deadline) {
   return task.result();
 }
 
-void Agent::read_file(std::string_view path, const FileSink& sink, Deadline deadline) {
-  ReadTask task(path, sink);
+void Agent::read_file(std::string_view path, const FileSink& sink, Deadline deadline,
+                      std::size_t piece) {
+  ReadTask task(path, sink, piece);
   impl_->run(task, deadline);
 }
 

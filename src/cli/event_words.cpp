@@ -69,6 +69,16 @@ std::string words_of(const std::string& event, const QmpJson& data) {
   if (event == "MONITOR_LOST") return text(data, "cause");
   if (event == "HELPER_EXITED")
     return text(data, "helper") + " has ended: " + text(data, "serves") + " no longer works";
+  if (event == "PORT_APPEARED")
+    return "port " + text(data, "guest_port") + ' ' + text(data, "protocol") +
+           " of the guest is 127.0.0.1:" + text(data, "host_port") + " now";
+  if (event == "PORT_GONE")
+    return "nothing listens on port " + text(data, "guest_port") + ' ' + text(data, "protocol") +
+           " of the guest any more; 127.0.0.1:" + text(data, "host_port") + " is closed";
+  if (event == "PORT_NOT_FORWARDED")
+    return "port " + text(data, "guest_port") + ' ' + text(data, "protocol") +
+           " of the guest does not appear: " + text(data, "cause");
+  if (event == "PORTS_UNWATCHED") return "ports do not appear any more: " + text(data, "cause");
   if (event == "MIGRATION") return "saving or loading its state: " + text(data, "status");
   if (event == "SUSPEND_FAILED") return "it could not be suspended: " + text(data, "cause");
   if (event == "SUSPEND_CUT_OFF") return "the command that suspended it was killed";

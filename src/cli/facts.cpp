@@ -5,6 +5,7 @@
 #include "cli/table.hpp"
 #include "core/quote.hpp"
 #include "core/text.hpp"
+#include "vm/auto_ports.hpp"
 #include "vm/catalog.hpp"
 #include "vm/diff.hpp"
 
@@ -47,8 +48,7 @@ const Plan* VmFacts::plan() const {
 }
 
 const std::vector<PlannedForward>& VmFacts::forwards() const {
-  static const std::vector<PlannedForward> none;
-  return status.live ? status.live->forwards : none;
+  return all_forwards;
 }
 
 const Forward* VmFacts::ssh() const {
@@ -61,6 +61,19 @@ const Forward* VmFacts::ssh() const {
 
 namespace {
 
+/// Those of the profile and of commands, and those that appeared by themselves.
+void look_at_forwards(VmFacts& facts) {
+  if (!facts.status.live) return;
+  const auto& live = *facts.status.live;
+  facts.all_forwards = live.forwards;
+  if (!live.plan.auto_forward) return;
+  facts.auto_ports = read_auto_ports(live);
+  for (const auto& port : facts.auto_ports->ports) {
+    if (port.state == AutoPort::State::there)
+      facts.all_forwards.push_back(planned_forward(port, live.plan.auto_forward->network));
+  }
+}
+
 VmFacts with_records(VmStatus status, bool whole) {
   VmFacts facts;
   const auto name = status.name;
@@ -71,6 +84,7 @@ VmFacts with_records(VmStatus status, bool whole) {
     if (facts.record) facts.last_plan = recorded_plan(*facts.record);
     if (facts.status.state == VmState::suspended) facts.suspended = read_suspended(name);
   }
+  look_at_forwards(facts);
   if (whole && facts.record) facts.profile = recorded_profile(*facts.record);
   return facts;
 }
@@ -91,6 +105,7 @@ VmFacts started_facts(const LiveRecord& live) {
   facts.status.live = live;
   facts.status.state = VmState::running;
   facts.status.accelerator = live.plan.kvm ? "kvm" : "tcg";
+  look_at_forwards(facts);
   return facts;
 }
 
@@ -119,6 +134,10 @@ std::vector<VmFacts> gather_vms(bool whole, const std::function<void(const Error
 std::string arrow_text(const Forward& forward) {
   return host_and_port(forward.host_address, forward.host_port) + " -> " +
          std::to_string(forward.guest_port) + (forward.protocol == Protocol::udp ? " udp" : " tcp");
+}
+
+std::string arrow_text(const PlannedForward& planned) {
+  return arrow_text(planned.forward) + (planned.listener.empty() ? "" : " (auto)");
 }
 
 std::string uptime_text(double seconds) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/error.hpp"
+#include "guest/auto_forward.hpp"
 #include "profile/profile.hpp"
 #include "vm/live.hpp"
 #include "vm/record.hpp"
@@ -24,6 +25,8 @@ struct VmFacts {
   std::optional<EndOfRun> end;         // of the last run; nothing while it runs
   std::optional<Suspended> suspended;  // where it is
   std::optional<Profile> profile;      // as it was at the last start
+  std::vector<PlannedForward> all_forwards;
+  std::optional<AutoPorts> auto_ports;  // of a run with `auto_forward`
 
   const std::string& name() const { return status.name; }
   bool runs() const { return status.live.has_value(); }
@@ -47,6 +50,8 @@ std::vector<VmFacts> gather_vms(bool whole, const std::function<void(const Error
 
 /// "127.0.0.1:2223 -> 22 tcp"
 std::string arrow_text(const Forward& forward);
+/// The same, and "(auto)" behind one that appeared by itself.
+std::string arrow_text(const PlannedForward& planned);
 
 /// "12s", "3m 12s", "2h 5m", "3d 4h"
 std::string uptime_text(double seconds);

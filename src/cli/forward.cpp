@@ -33,7 +33,7 @@ void print(const std::vector<PlannedForward>& forwards, bool json, Terminal& ter
     return;
   }
   for (const auto& planned : forwards)
-    terminal.print(planned.network + "  " + arrow_text(planned.forward) + '\n');
+    terminal.print(planned.network + "  " + arrow_text(planned) + '\n');
 }
 
 }  // namespace

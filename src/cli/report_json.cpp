@@ -29,13 +29,33 @@ Json or_null(const std::string& text) {
 
 Json forwards_of(const std::vector<PlannedForward>& forwards) {
   Json out = Json::array();
-  for (const auto& [network, forward, where] : forwards)
-    out.push_back({{"network", network},
+  for (const auto& planned : forwards) {
+    const auto& forward = planned.forward;
+    out.push_back({{"network", planned.network},
                    {"protocol", forward.protocol == Protocol::udp ? "udp" : "tcp"},
                    {"host_address", forward.host_address},
                    {"host_port", forward.host_port},
-                   {"guest_port", forward.guest_port}});
+                   {"guest_port", forward.guest_port},
+                   {"auto", !planned.listener.empty()},
+                   {"guest_address", or_null(planned.listener)},
+                   {"by", planned.by_ssh ? "ssh" : "network"}});
+  }
   return out;
+}
+
+/// What `auto_forward` cannot bring to the host.
+Json auto_forward_json(const std::optional<AutoPorts>& ports) {
+  if (!ports) return {};
+  Json waiting = Json::array();
+  for (const auto& port : ports->ports) {
+    if (port.state != AutoPort::State::waiting && port.state != AutoPort::State::removed) continue;
+    waiting.push_back({{"protocol", port.listener.protocol == Protocol::udp ? "udp" : "tcp"},
+                       {"guest_address", port.listener.address},
+                       {"guest_port", port.listener.port},
+                       {"host_port", port.host_port},
+                       {"cause", port.why.empty() ? "it was removed" : port.why}});
+  }
+  return {{"by", or_null(ports->by)}, {"problem", or_null(ports->problem)}, {"missing", waiting}};
 }
 
 Json end_json(const EndOfRun& end) {
@@ -127,6 +147,7 @@ Json whole(const VmFacts& facts) {
   out["macs"] = plan != nullptr ? Json(plan->macs) : Json::array();
   out["disks"] = plan != nullptr ? disks_json(*plan) : Json::array();
   out["shares"] = facts.profile ? shares_json(*facts.profile) : Json::array();
+  out["auto_forward"] = auto_forward_json(facts.auto_ports);
   out["display"] = plan != nullptr ? Json(word_of(plan->display)) : Json();
   out["vnc_socket"] = plan != nullptr ? or_null(plan->vnc_socket) : Json();
   out["spice_address"] = plan != nullptr ? or_null(plan->spice_address) : Json();

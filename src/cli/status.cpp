@@ -51,7 +51,23 @@ std::string shares_text(const Profile& profile) {
 
 std::string forwards_text(const VmFacts& facts) {
   std::vector<std::string> all;
-  for (const auto& planned : facts.forwards()) all.push_back(arrow_text(planned.forward));
+  for (const auto& planned : facts.forwards()) all.push_back(arrow_text(planned));
+  return lines(all);
+}
+
+/// What of the guest's ports the profile wants on the host and is not there, and why.
+std::string missing_forwards_text(const VmFacts& facts) {
+  if (!facts.auto_ports) return {};
+  std::vector<std::string> all;
+  for (const auto& port : facts.auto_ports->ports) {
+    const auto words = std::to_string(port.listener.port) +
+                       (port.listener.protocol == Protocol::udp ? " udp: " : " tcp: ");
+    if (port.state == AutoPort::State::waiting) all.push_back(words + port.why);
+    if (port.state == AutoPort::State::removed)
+      all.push_back(words + "it was removed; it comes back when the guest opens it anew");
+  }
+  if (!facts.auto_ports->problem.empty())
+    all.push_back("new ones are not seen: " + facts.auto_ports->problem);
   return lines(all);
 }
 
@@ -129,6 +145,7 @@ std::string status_text(const VmFacts& facts, std::optional<int> width) {
   }
   out.emplace_back("ssh", ssh_command(facts));
   out.emplace_back("forwards", forwards_text(facts));
+  out.emplace_back("not forwarded", missing_forwards_text(facts));
   if (plan != nullptr) out.emplace_back("disks", disks_text(*plan));
   if (facts.profile) out.emplace_back("shares", shares_text(*facts.profile));
   if (runs) out.emplace_back("display", picture_text(facts));

@@ -13,8 +13,9 @@ using Json = nlohmann::ordered_json;
 
 Json hostfwd_of(const std::string& network, const std::vector<PlannedForward>& forwards) {
   Json list = Json::array();
-  for (const auto& [of, forward, where] : forwards) {
-    if (of != network) continue;
+  for (const auto& planned : forwards) {
+    if (planned.network != network) continue;
+    const auto& forward = planned.forward;
     list.push_back({{"str", std::string(forward.protocol == Protocol::tcp ? "tcp" : "udp") + ':' +
                                 forward.host_address + ':' + std::to_string(forward.host_port) +
                                 "-:" + std::to_string(forward.guest_port)}});

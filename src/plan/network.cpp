@@ -5,6 +5,7 @@
 #include "core/quote.hpp"
 #include "plan/boot_order.hpp"
 #include "plan/identity.hpp"
+#include "profile/syntax.hpp"
 
 namespace qlaunch::planner {
 
@@ -44,6 +45,17 @@ Value forwards(Draft& draft, std::size_t index, const std::string& id, AutoPorts
   return list;
 }
 
+/// The address that QEMU's user network gives the guest, and leads forwards to.
+std::string first_lease(const std::string& subnet) {
+  const auto address = parse_ipv4(subnet.substr(0, subnet.find('/')));
+  if (!address) return "10.0.2.15";
+  const auto lease = *address | 0x0fU;
+  std::string out;
+  for (const unsigned shift : {24U, 16U, 8U, 0U})
+    out += (out.empty() ? "" : ".") + std::to_string(lease >> shift & 0xffU);
+  return out;
+}
+
 Value user_backend(Draft& draft, std::size_t index, const std::string& id, AutoPorts& ports) {
   const auto& network = draft.profile.networks[index];
   Value netdev{{"type", "user"}, {"id", id}};
@@ -57,6 +69,9 @@ Value user_backend(Draft& draft, std::size_t index, const std::string& id, AutoP
   if (network.restrict) netdev["restrict"] = true;
   if (auto list = forwards(draft, index, id, ports); !list.empty())
     netdev["hostfwd"] = std::move(list);
+  if (!network.auto_forward.empty())
+    draft.plan.auto_forward = PlannedAutoForward{
+        id, network.auto_forward, network.auto_forward_taken, first_lease(network.subnet)};
   return netdev;
 }
 

@@ -102,6 +102,17 @@ struct PlannedForward {
   std::string network;  // netdev id
   Forward forward;      // host_port 0 only until a port is chosen
   Location where;
+  /// Of those that appeared by themselves: the address that is listened on in the guest.
+  std::string listener = {};
+  bool by_ssh = false;  // else QEMU's user network carries it
+};
+
+/// The `auto_forward` of a network of mode "user".
+struct PlannedAutoForward {
+  std::string network;
+  std::vector<AutoForward> rules;
+  TakenPort taken = TakenPort::skip;
+  std::string guest_address;  // where the user network leads what is forwarded
 };
 
 struct PlannedDisk {
@@ -141,6 +152,7 @@ struct Plan {
   std::vector<PlannedDisk> disks;
   std::optional<PlannedDisk> nvram;  // UEFI variables
   std::vector<PlannedForward> forwards;
+  std::optional<PlannedAutoForward> auto_forward;
   std::vector<std::string> macs;
   std::vector<MissingImage> missing_images;
   std::string serial_log, vnc_socket, spice_address;

@@ -3,6 +3,7 @@
 
 #include "core/error.hpp"
 #include "plan/json_parts.hpp"
+#include "profile/ports.hpp"
 
 #include <array>
 #include <utility>
@@ -120,6 +121,28 @@ PlannedForward forward_from(const Json& json) {
           {}};
 }
 
+Json auto_forward_json(const PlannedAutoForward& planned) {
+  Json rules = Json::array();
+  for (const auto& rule : planned.rules) rules.push_back(auto_forward_text(rule));
+  return {{"network", planned.network},
+          {"rules", rules},
+          {"taken", planned.taken == TakenPort::other ? "other" : "skip"},
+          {"guest_address", planned.guest_address}};
+}
+
+PlannedAutoForward auto_forward_from(const Json& json) {
+  PlannedAutoForward planned{json.at("network"),
+                             {},
+                             json.at("taken") == "other" ? TakenPort::other : TakenPort::skip,
+                             json.at("guest_address")};
+  for (const auto& rule : json.at("rules")) {
+    auto parsed = parse_auto_forward(rule.get_ref<const std::string&>());
+    if (parsed.problem) throw Error("a plan has the rule " + rule.dump() + " for forwards");
+    planned.rules.push_back(parsed.rule);
+  }
+  return planned;
+}
+
 Json image_json(const MissingImage& image) {
   return {{"name", image.name},
           {"url", image.url},
@@ -151,6 +174,8 @@ Plan read_plan(const Json& json) {
   for (const auto& one : json.at("disks")) plan.disks.push_back(disk_from(one));
   if (json.contains("nvram")) plan.nvram = disk_from(json.at("nvram"));
   for (const auto& one : json.at("forwards")) plan.forwards.push_back(forward_from(one));
+  if (const auto rules = json.find("auto_forward"); rules != json.end())
+    plan.auto_forward = auto_forward_from(*rules);
   plan.macs = json.at("macs").get<std::vector<std::string>>();
   for (const auto& one : json.at("missing_images"))
     plan.missing_images.push_back(
@@ -191,6 +216,7 @@ std::string plan_to_json(const Plan& plan) {
             {"disks", array_of(plan.disks, disk_json)}};
   if (plan.nvram) json["nvram"] = disk_json(*plan.nvram);
   json["forwards"] = array_of(plan.forwards, planner::forward_json);
+  if (plan.auto_forward) json["auto_forward"] = auto_forward_json(*plan.auto_forward);
   json["macs"] = plan.macs;
   json["missing_images"] = array_of(plan.missing_images, image_json);
   json["serial_log"] = plan.serial_log;

@@ -3,8 +3,10 @@
 #include "profile/check.hpp"
 #include "profile/ports.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <map>
+#include <optional>
 
 namespace qlaunch {
 namespace {
@@ -32,6 +34,7 @@ void check_mode(Checker& checker, const Network& network, const std::string& at)
     std::vector<std::string> given;
     if (!network.forward.empty()) given.emplace_back("forward");
     if (!network.auto_forward.empty()) given.emplace_back("auto_forward");
+    if (checker.is_set(at + ".auto_forward_taken")) given.emplace_back("auto_forward_taken");
     checker.useless(at, given, mode,
                     network.mode == NetworkMode::none
                         ? "remove it, or write mode = \"user\""
@@ -113,12 +116,58 @@ void check_forwards(Checker& checker) {
   }
 }
 
+/// The ports of the host that a rule names, as it is written with another number than the guest's.
+bool names_host_ports(const AutoForward& rule) {
+  return !rule.ignore && rule.host_first != 0 && rule.host_first != rule.guest.first;
+}
+
+unsigned host_last(const AutoForward& rule) {
+  return rule.host_first + unsigned{rule.guest.last} - rule.guest.first;
+}
+
+/// Ports of the host that rules name expressly belong to one port of a guest each. A range that
+/// keeps its numbers may meet others: what is taken then is told at run time.
+void check_auto_forwards(Checker& checker, const Network& network, const std::string& at) {
+  const auto& rules = network.auto_forward;
+  const auto key = at + ".auto_forward";
+  for (std::size_t index = 0; index < rules.size(); ++index) {
+    const auto& rule = rules[index];
+    if (!names_host_ports(rule)) continue;
+    for (std::size_t other = 0; other < index; ++other) {
+      const auto& before = rules[other];
+      if (!names_host_ports(before) || before.protocol != rule.protocol ||
+          before.host_first > host_last(rule) || rule.host_first > host_last(before))
+        continue;
+      checker.clash(indexed(key, index), "two rules lead the same ports of the host into the guest",
+                    indexed(key, other), "first here", "give one of them other host ports");
+      break;
+    }
+    for (std::size_t each = 0; each < network.forward.size(); ++each) {
+      const auto& forward = network.forward[each];
+      if (forward.protocol != rule.protocol || forward.host_port < rule.host_first ||
+          forward.host_port > host_last(rule))
+        continue;
+      checker.clash(
+          indexed(key, index),
+          "port " + std::to_string(forward.host_port) + " of the host is forwarded already",
+          indexed(at + ".forward", each), "here", "give one of them another host port");
+      break;
+    }
+  }
+  const bool any =
+      std::any_of(rules.begin(), rules.end(), [](const auto& rule) { return !rule.ignore; });
+  if (!rules.empty() && !any)
+    checker.error(key, "`auto_forward` names only what is left out",
+                  "add what is wanted, as in [\"1024-65535\", \"!9000\"]");
+}
+
 }  // namespace
 
 void check_networks(Checker& checker) {
   const auto& networks = checker.profile().networks;
   std::map<std::string, std::size_t> names;
   std::map<std::string, std::size_t> macs;
+  std::optional<std::size_t> automatic;
   for (std::size_t index = 0; index < networks.size(); ++index) {
     const auto& network = networks[index];
     const auto at = indexed("network", index);
@@ -135,6 +184,13 @@ void check_networks(Checker& checker) {
                       "leave one out to have one made");
     }
     check_mode(checker, network, at);
+    check_auto_forwards(checker, network, at);
+    if (network.auto_forward.empty() || network.mode != NetworkMode::user) continue;
+    if (automatic)
+      checker.clash(at + ".auto_forward", "two networks have `auto_forward`",
+                    indexed("network", *automatic) + ".auto_forward", "first here",
+                    "what listens in the guest is known, but not on which network: keep one");
+    automatic = index;
   }
   check_forwards(checker);
 }

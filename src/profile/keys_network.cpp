@@ -65,15 +65,31 @@ Section network_section() {
                .set = to(&Network::forward)},
               {.name = "auto_forward",
                .type = KeyType::words,
-               .meaning = "Ports of the guest that appear on the host's 127.0.0.1 as soon as "
-                          "something listens on them in the guest.",
+               .meaning =
+                   "Ports of the guest that appear on the host's 127.0.0.1 as soon as something "
+                   "listens on them in the guest, and go when it ends: `[proto:][host "
+                   "ports:]guest ports`. tcp and the same number unless said otherwise; `auto` "
+                   "takes free ports; `!` before ports leaves them out; of the others the first "
+                   "that fits counts. Needs the guest agent, or ssh as `qlaunch ssh` has it.",
                .fallback = "[]",
-               .example = "auto_forward = \"1024-65535\"",
-               .pattern = "^[0-9]{1,5}(-[0-9]{1,5})?$",
-               .form = check_ports,
+               .example = "auto_forward = [\"1024-65535\", \"udp:5000-5999\", "
+                          "\"18000-18099:8000-8099\", \"!9000-9099\"]",
+               .pattern = "^!?((tcp|udp):)?((auto|[0-9]{1,5}(-[0-9]{1,5})?):)?"
+                          "[0-9]{1,5}(-[0-9]{1,5})?$",
+               .form = check_auto_forward,
                .wants = "a range of ports such as \"1024-65535\", or a list of them",
-               .later = true,
                .set = to(&Network::auto_forward)},
+              {.name = "auto_forward_taken",
+               .type = KeyType::choice,
+               .meaning = "What becomes of a port of `auto_forward` whose port on the host another "
+                          "program has.",
+               .fallback = "\"skip\"",
+               .example = "auto_forward_taken = \"other\"",
+               .choices = {{"skip", 0,
+                            "it appears as soon as that program has gone; `status` and an event "
+                            "tell who has it"},
+                           {"other", 1, "it appears on a free port"}},
+               .set = to(&Network::auto_forward_taken)},
               {.name = "bridge",
                .meaning = "The host's bridge; needed in mode `bridge`.",
                .fallback_words = "none",

@@ -149,6 +149,72 @@ ParsedPorts parse_ports(std::string_view text) {
   return {ports.range, std::move(problem)};
 }
 
+ParsedAutoForward parse_auto_forward(std::string_view text) {
+  ParsedAutoForward result;
+  auto& rule = result.rule;
+  const auto wrong = [&](Problem problem) {
+    result.problem = std::move(problem);
+    return result;
+  };
+  std::size_t offset = 0;
+  if (text.starts_with('!')) {
+    rule.ignore = true;
+    offset = 1;
+  }
+  auto fields = fields_of(text.substr(offset), offset);
+  if (fields.front().text == "tcp" || fields.front().text == "udp") {
+    rule.protocol = fields.front().text == "udp" ? Protocol::udp : Protocol::tcp;
+    fields.erase(fields.begin());
+  } else if (!rule.ignore) {
+    rule.protocol = Protocol::tcp;
+  }
+  if (fields.empty() || fields.size() > 2)
+    return wrong({in_backticks(text) + " names no ports of the guest",
+                  {"write ports as in \"1024-65535\", \"udp:5353\" or \"13000:3000\"; \"!\" before "
+                   "them leaves them out"}});
+  if (auto problem = read_ports(fields.back())) return wrong(std::move(*problem));
+  rule.guest = fields.back().range;
+  rule.host_first = rule.guest.first;
+  if (fields.size() == 1) return result;
+  if (rule.ignore)
+    return wrong({"what is left out has no port on the host",
+                  {"write the guest's ports alone, as in \"!9000-9099\""},
+                  fields.front().offset,
+                  fields.front().text.size()});
+  if (fields.front().text == "auto") {
+    rule.host_first = 0;
+    return result;
+  }
+  if (parse_ipv4(fields.front().text))
+    return wrong({"ports that appear by themselves do so on 127.0.0.1 alone",
+                  {"leave the address out; `forward` is for other addresses"},
+                  fields.front().offset,
+                  fields.front().text.size()});
+  if (auto problem = read_ports(fields.front())) return wrong(std::move(*problem));
+  const auto& host = fields.front().range;
+  if (count(host) != count(rule.guest))
+    return wrong({in_backticks(text) + " maps " + std::to_string(count(host)) +
+                      (count(host) == 1 ? " port" : " ports") + " to " +
+                      std::to_string(count(rule.guest)),
+                  {"both ranges need the same length, as in \"13000-13010:3000-3010\""}});
+  rule.host_first = host.first;
+  return result;
+}
+
+std::string auto_forward_text(const AutoForward& rule) {
+  const auto range = [](unsigned first, unsigned last) {
+    return std::to_string(first) + (first == last ? "" : '-' + std::to_string(last));
+  };
+  std::string out = rule.ignore ? "!" : "";
+  if (rule.protocol && (rule.ignore || *rule.protocol == Protocol::udp))
+    out += *rule.protocol == Protocol::udp ? "udp:" : "tcp:";
+  const auto guest = range(rule.guest.first, rule.guest.last);
+  if (rule.ignore || rule.host_first == rule.guest.first) return out + guest;
+  if (rule.host_first == 0) return out + "auto:" + guest;
+  const unsigned last = rule.host_first + unsigned{rule.guest.last} - rule.guest.first;
+  return out + range(rule.host_first, last) + ':' + guest;
+}
+
 ParsedReady parse_ready(std::string_view text) {
   using Kind = ReadyWhen::Kind;
   constexpr std::pair<std::string_view, Kind> words[] = {{"ssh", Kind::ssh},
@@ -188,6 +254,9 @@ std::optional<Problem> check_forward(std::string_view text) {
 }
 std::optional<Problem> check_ports(std::string_view text) {
   return parse_ports(text).problem;
+}
+std::optional<Problem> check_auto_forward(std::string_view text) {
+  return parse_auto_forward(text).problem;
 }
 std::optional<Problem> check_ready(std::string_view text) {
   return parse_ready(text).problem;

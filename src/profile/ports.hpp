@@ -31,6 +31,17 @@ struct ParsedPorts {
 /// "1024-65535" or "8080".
 ParsedPorts parse_ports(std::string_view text);
 
+struct ParsedAutoForward {
+  AutoForward rule;
+  std::optional<Problem> problem;
+};
+/// `[!][proto:][host ports:]guest ports`: "1024-65535", "!9000-9099", "udp:5353", "13000:3000",
+/// "auto:80".
+ParsedAutoForward parse_auto_forward(std::string_view text);
+
+/// As it is written in a profile.
+std::string auto_forward_text(const AutoForward& rule);
+
 struct ParsedReady {
   ReadyWhen when;
   std::optional<Problem> problem;
@@ -41,6 +52,7 @@ ParsedReady parse_ready(std::string_view text);
 /// As the table of keys wants them.
 std::optional<Problem> check_forward(std::string_view text);
 std::optional<Problem> check_ports(std::string_view text);
+std::optional<Problem> check_auto_forward(std::string_view text);
 std::optional<Problem> check_ready(std::string_view text);
 
 }  // namespace qlaunch

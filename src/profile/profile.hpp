@@ -111,12 +111,25 @@ struct PortRange {
   bool operator==(const PortRange&) const = default;
 };
 
+/// Ports of the guest that appear on the host's 127.0.0.1 while something listens on them there.
+struct AutoForward {
+  bool ignore = false;               // what matches does not appear
+  std::optional<Protocol> protocol;  // none, for those ignored only: both
+  PortRange guest;
+  std::uint16_t host_first = 0;  // where the range begins on the host; 0: "auto", free ports
+  bool operator==(const AutoForward&) const = default;
+};
+
+/// Where another program has the port of the host that is wanted.
+enum class TakenPort { skip, other };
+
 struct Network {
   std::string name;  // "net0", "net1" …
   NetworkMode mode = NetworkMode::user;
   std::string model = "virtio";  // virtio, e1000, e1000e, rtl8139
   std::vector<Forward> forward;
-  std::vector<PortRange> auto_forward;
+  std::vector<AutoForward> auto_forward;
+  TakenPort auto_forward_taken = TakenPort::skip;
   std::string bridge;                      // mode = "bridge"
   std::string tap;                         // mode = "tap": the interface's name
   std::string listen, connect, multicast;  // mode = "socket": exactly one, as "address:port"

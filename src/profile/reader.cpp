@@ -262,11 +262,11 @@ void Reader::read(const Key& key, const Node& node, std::vector<Forward>& out) {
   }
 }
 
-void Reader::read(const Key& key, const Node& node, std::vector<PortRange>& out) {
+void Reader::read(const Key& key, const Node& node, std::vector<AutoForward>& out) {
   out.clear();
   for (const auto& [item, text] : strings_of(key, node)) {
     remember(path_ + '[' + std::to_string(out.size()) + ']', item->where);
-    out.push_back(parse_ports(text).range);
+    out.push_back(parse_auto_forward(text).rule);
   }
 }
 

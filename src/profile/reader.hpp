@@ -40,7 +40,7 @@ class Reader {
   void read(const Key& key, const Node& node, std::vector<std::string>& out);
   void read(const Key& key, const Node& node, std::map<std::string, std::string>& out);
   void read(const Key& key, const Node& node, std::vector<Forward>& out);
-  void read(const Key& key, const Node& node, std::vector<PortRange>& out);
+  void read(const Key& key, const Node& node, std::vector<AutoForward>& out);
   void read(const Key& key, const Node& node, ReadyWhen& out);
 
   template <class Value>

@@ -4,8 +4,9 @@
 #include "core/error.hpp"
 #include "core/quote.hpp"
 #include "core/text.hpp"
-#include "guest/usernet.hpp"
 #include "profile/ports.hpp"
+#include "vm/auto_ports.hpp"
+#include "vm/forward_table.hpp"
 #include "vm/live.hpp"
 #include "vm/ports.hpp"
 
@@ -17,108 +18,6 @@ namespace {
 std::string word_of(Protocol protocol) {
   return protocol == Protocol::udp ? "udp" : "tcp";
 }
-
-/// How the human monitor names the host's end: "tcp:127.0.0.1:2223".
-std::string host_end(const Forward& forward) {
-  return word_of(forward.protocol) + ':' + forward.host_address + ':' +
-         std::to_string(forward.host_port);
-}
-
-bool same_end(const Forward& left, const Forward& right) {
-  return left.protocol == right.protocol && left.host_address == right.host_address &&
-         left.host_port == right.host_port;
-}
-
-/// QEMU's table of user networks while the command socket is held.
-class Table {
- public:
-  explicit Table(const std::string& name) : live_(require_running(name)), socket_(live_) {
-    text_ = socket_.client().human_monitor("info usernet");
-  }
-
-  std::vector<PlannedForward> forwards() const {
-    std::vector<PlannedForward> all;
-    for (const auto& line : parse_usernet(text_)) {
-      if (line.state != "HOST_FORWARD") continue;
-      const auto address = line.host_address == "*" ? "0.0.0.0" : line.host_address;
-      all.push_back(
-          {line.network, {line.protocol, address, line.host_port, line.guest_port}, Location{}});
-    }
-    // QEMU has the newest first.
-    std::reverse(all.begin(), all.end());
-    std::stable_sort(all.begin(), all.end(), [](const auto& left, const auto& right) {
-      return left.network < right.network;
-    });
-    return all;
-  }
-
-  /// The network that is meant; throws where there is none.
-  std::string network(const std::string& wanted) const {
-    const auto networks = parse_usernet_networks(text_);
-    if (networks.empty())
-      throw StateError("VM " + in_backticks(live_.name) + " has no user network to forward from")
-          .help(
-              "only networks of mode \"user\" have forwards; on a bridge the guest has an "
-              "address of its own");
-    if (wanted.empty()) return networks.front();
-    if (std::find(networks.begin(), networks.end(), wanted) != networks.end()) return wanted;
-    throw StateError("VM " + in_backticks(live_.name) + " has no user network " +
-                     in_backticks(wanted))
-        .help("its user networks are " + enumerate(networks));
-  }
-
-  /// The same forward as QEMU then has it.
-  PlannedForward add(const std::string& network, const Forward& forward) {
-    const auto before = forwards();
-    const auto rule = host_end(forward) + "-:" + std::to_string(forward.guest_port);
-    const auto said = monitor("hostfwd_add " + network + ' ' + rule);
-    if (!said.empty())
-      throw Error("QEMU does not forward " + in_backticks(forward_text(forward)) + ": " + said);
-    for (auto& planned : forwards()) {
-      const auto& now = planned.forward;
-      if (now.guest_port != forward.guest_port || now.protocol != forward.protocol ||
-          planned.network != network)
-        continue;
-      const bool old = std::any_of(before.begin(), before.end(),
-                                   [&](const auto& each) { return same_end(each.forward, now); });
-      if (!old) return planned;
-    }
-    throw Error("QEMU accepted the forward " + in_backticks(forward_text(forward)) +
-                " but does not show it");
-  }
-
-  void remove(const PlannedForward& planned) {
-    const auto said =
-        monitor("hostfwd_remove " + planned.network + ' ' + host_end(planned.forward));
-    const auto left = forwards();
-    const bool gone = std::none_of(left.begin(), left.end(), [&](const auto& each) {
-      return same_end(each.forward, planned.forward);
-    });
-    if (!gone)
-      throw Error("QEMU does not remove " + in_backticks(host_end(planned.forward)) + ": " + said);
-  }
-
-  /// So that `status` and `list` tell what is so, without asking QEMU for it.
-  void write_down() const {
-    // Another command may have changed it while this one waited for the socket.
-    auto live = read_live(live_.name);
-    if (!live || !(live->qemu == live_.qemu)) return;
-    live->forwards = forwards();
-    write_live(*live);
-  }
-
- private:
-  std::string monitor(const std::string& line) {
-    auto said = socket_.client().human_monitor(line);
-    text_ = socket_.client().human_monitor("info usernet");
-    std::erase(said, '\r');
-    return std::string(trim(said));
-  }
-
-  LiveRecord live_;
-  CommandSocket socket_;
-  std::string text_;
-};
 
 /// Who holds the port, in the words of a start.
 void check_free(const std::string& network, const Forward& forward) {
@@ -136,16 +35,50 @@ void check_conflict(const std::vector<PlannedForward>& all, const Forward& wante
   }
 }
 
+/// The ports that have appeared by themselves are to be `forwards` no more: one that was added is
+/// the user's now, one that was removed stays away.
+void take_from_auto(const ForwardTable& table, const std::vector<PlannedForward>& forwards,
+                    bool removed) {
+  auto ports = read_auto_ports(table.live());
+  const auto before = ports;
+  const auto meant = [&](const AutoPort& port) {
+    return port.state == AutoPort::State::there &&
+           std::any_of(forwards.begin(), forwards.end(), [&](const auto& each) {
+             return same_end(each.forward, planned_forward(port, each.network).forward);
+           });
+  };
+  if (removed) {
+    for (auto& port : ports.ports) {
+      if (meant(port)) port.state = AutoPort::State::removed;
+    }
+  } else {
+    std::erase_if(ports.ports, meant);
+  }
+  if (!(ports == before)) write_auto_ports(table.live(), ports);
+}
+
 }  // namespace
 
 std::vector<PlannedForward> list_forwards(const std::string& name) {
-  return Table(name).forwards();
+  const ForwardTable table(require_running(name));
+  auto all = table.forwards();
+  for (auto& automatic : auto_forwards(table.live())) {
+    const auto same = std::find_if(all.begin(), all.end(), [&](const auto& each) {
+      return same_end(each.forward, automatic.forward);
+    });
+    if (same != all.end()) {
+      *same = std::move(automatic);
+    } else if (automatic.by_ssh) {
+      all.push_back(std::move(automatic));
+    }
+  }
+  return all;
 }
 
 std::vector<PlannedForward> add_forwards(const std::string& name,
                                          const std::vector<Forward>& forwards,
                                          const std::string& network) {
-  Table table(name);
+  ForwardTable table(require_running(name));
   const auto netdev = table.network(network);
   std::vector<PlannedForward> added, result;
   try {
@@ -169,7 +102,8 @@ std::vector<PlannedForward> add_forwards(const std::string& name,
     for (const auto& planned : added) table.remove(planned);
     throw;
   }
-  if (!added.empty()) table.write_down();
+  take_from_auto(table, result, false);
+  if (!result.empty()) table.write_down();
   return result;
 }
 
@@ -204,7 +138,7 @@ std::vector<HostEnd> parse_host_ends(const std::string& text) {
 
 std::vector<PlannedForward> remove_forwards(const std::string& name,
                                             const std::vector<HostEnd>& ends) {
-  Table table(name);
+  ForwardTable table(require_running(name));
   const auto all = table.forwards();
   std::vector<PlannedForward> found;
   for (const auto& end : ends) {
@@ -222,6 +156,7 @@ std::vector<PlannedForward> remove_forwards(const std::string& name,
     found.push_back(*match);
   }
   for (const auto& planned : found) table.remove(planned);
+  take_from_auto(table, found, true);
   table.write_down();
   return found;
 }

@@ -12,6 +12,7 @@
 #include "vm/journal.hpp"
 #include "vm/keeper_monitor.hpp"
 #include "vm/live.hpp"
+#include "vm/port_watch.hpp"
 #include "vm/record.hpp"
 #include "vm/report.hpp"
 #include "vm/sleep_watch.hpp"
@@ -85,6 +86,7 @@ class Keeper {
     }
     at_step(Step::keeper_watching);
     connect();
+    port_watch_.begin();
     while (qemu_ && !wait_exit(qemu_.get(), Clock::now())) step();
     take_events();
     at_step(Step::qemu_ended);
@@ -137,7 +139,7 @@ class Keeper {
     live_.unwatched->until = timestamp();
     const auto state = monitor_.state();
     if (state == "guest-panicked") seen_.panicked = true;
-    if (state == "paused") clock_.stands_still();
+    if (state == "paused") stands_still();
     journal(live_.name, "WATCHING_AGAIN",
             dump({{"unseen_from", live_.unwatched->from},
                   {"unseen_until", live_.unwatched->until},
@@ -152,11 +154,9 @@ class Keeper {
   }
 
   void step() {
-    std::vector<pollfd> waiting{{qemu_.get(), POLLIN, 0},
-                                {signals_.get(), POLLIN, 0},
-                                {monitor_.fd(), POLLIN, 0},
-                                {sleep_.fd(), POLLIN, 0},
-                                {state_watch_.fd(), POLLIN, 0}};
+    std::vector<pollfd> waiting{{qemu_.get(), POLLIN, 0},       {signals_.get(), POLLIN, 0},
+                                {monitor_.fd(), POLLIN, 0},     {sleep_.fd(), POLLIN, 0},
+                                {state_watch_.fd(), POLLIN, 0}, {port_watch_.fd(), POLLIN, 0}};
     const std::size_t first_helper = waiting.size();
     for (const auto& helper : helpers_) waiting.push_back({helper.get(), POLLIN, 0});
     if (poll(waiting.data(), waiting.size(), poll_timeout()) < 0 && errno != EINTR) return;
@@ -164,10 +164,12 @@ class Keeper {
     if (waiting[2].revents != 0) take_events();
     if (waiting[3].revents != 0) clock_.host_slept(sleep_.look());
     if (waiting[4].revents != 0) state_worker_ended();
+    if (waiting[5].revents != 0) port_watch_.ended();
     for (std::size_t index = 0; index < helpers_.size(); ++index) {
       if (waiting[index + first_helper].revents != 0) helper_ended(index);
     }
     if (due(connect_at_)) connect();
+    if (due(port_watch_.again())) port_watch_.begin();
     if (due(press_at_)) {
       press_at_ = Clock::now() + press_again;
       const bool heard = press(std::min(*press_at_, *stop_by_));
@@ -193,7 +195,7 @@ class Keeper {
   /// Rounded up: poll() must not come back just before the time.
   int poll_timeout() const {
     Alarm next;
-    for (const auto& alarm : {press_at_, stop_by_, kill_at_, connect_at_}) {
+    for (const auto& alarm : {press_at_, stop_by_, kill_at_, connect_at_, port_watch_.again()}) {
       if (alarm && (!next || *alarm < *next)) next = alarm;
     }
     return next ? qmp::Deadline(*next).poll_timeout() : -1;
@@ -257,13 +259,26 @@ class Keeper {
     if (event.name == "GUEST_PANICKED") seen_.panicked = true;
     if (event.name == "POWERDOWN") seen_.powered_down = true;
     if (event.name == "STOP" || event.name == "MIGRATION") state_watch_.look();
-    if (event.name == "STOP") clock_.stands_still();
-    if (event.name == "RESUME") clock_.goes_on();
+    if (event.name == "STOP") stands_still();
+    if (event.name == "RESUME") goes_on();
+    if (event.name == "VSERPORT_CHANGE" && data.is_object() && data.value("open", false))
+      port_watch_.tell(PortNews::agent);
     // It has started anew: what it does from now on is another story.
     if (event.name == "RESET") {
+      port_watch_.tell(PortNews::reset);
       seen_.panicked = seen_.powered_down = false;
       seen_.shutdown.clear();
     }
+  }
+
+  void stands_still() {
+    clock_.stands_still();
+    port_watch_.tell(PortNews::stands_still);
+  }
+
+  void goes_on() {
+    clock_.goes_on();
+    port_watch_.tell(PortNews::goes_on);
   }
 
   void helper_ended(std::size_t index) {
@@ -308,6 +323,7 @@ class Keeper {
   }
 
   void finish() {
+    port_watch_.end();
     const auto how = end();
     end_ssh(live_.plan.paths.runtime);
     stop_helpers();
@@ -345,6 +361,7 @@ class Keeper {
   SeenEnd seen_;
   SleepWatch sleep_;
   ClockWatch clock_{live_};
+  PortWatch port_watch_{live_};
   Alarm press_at_, stop_by_, kill_at_, connect_at_;
 };
 

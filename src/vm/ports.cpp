@@ -10,7 +10,8 @@
 namespace qlaunch {
 
 void check_ports(const Plan& plan) {
-  for (const auto& [network, forward, where] : plan.forwards) {
+  for (const auto& planned : plan.forwards) {
+    const auto& forward = planned.forward;
     if (forward.host_port == 0 ||
         port_free(forward.protocol, forward.host_address, forward.host_port))
       continue;
@@ -22,7 +23,7 @@ void check_ports(const Plan& plan) {
                 (forward.protocol == Protocol::udp ? "/udp" : "") + " is taken" + by);
     error.help("stop that program, or use \"auto:" + std::to_string(forward.guest_port) +
                "\" to take a free port");
-    throw std::move(error).at(where);
+    throw std::move(error).at(planned.where);
   }
 }
 

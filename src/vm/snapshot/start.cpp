@@ -43,8 +43,8 @@ Plan plan_of(const std::string& name, const SnapshotNote& note) {
 void choose_ports(const std::string& name, Plan& plan) {
   const auto record = require_record(name);
   for (std::size_t index = 0; index < plan.forwards.size(); ++index) {
-    const auto& [network, forward, where] = plan.forwards[index];
-    const auto known = record.auto_ports.find(auto_port_key(network, forward));
+    const auto& forward = plan.forwards[index].forward;
+    const auto known = record.auto_ports.find(auto_port_key(plan.forwards[index].network, forward));
     if (known == record.auto_ports.end()) continue;
     const bool free = port_free(forward.protocol, forward.host_address, known->second);
     set_host_port(plan, index, free ? known->second : std::uint16_t{0});

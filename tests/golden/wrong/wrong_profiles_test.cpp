@@ -76,7 +76,9 @@ void check_case(const std::string& name) {
   }
 
 CASE(audio_spice)
+CASE(auto_forward_clash)
 CASE(auto_forward_range)
+CASE(auto_forward_rules)
 CASE(bad_escape)
 CASE(boot_empty)
 CASE(boot_slip)

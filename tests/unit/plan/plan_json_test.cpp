@@ -34,6 +34,10 @@ Plan full_plan() {
   profile.networks.resize(1);
   profile.networks[0].name = "net0";
   profile.networks[0].forward = {{Protocol::udp, "0.0.0.0", 5353, 53}};
+  profile.networks[0].subnet = "192.168.76.0/24";
+  profile.networks[0].auto_forward = {{false, Protocol::tcp, {1024, 65535}, 1024},
+                                      {true, {}, {9000, 9000}, 9000}};
+  profile.networks[0].auto_forward_taken = TakenPort::other;
   profile.shares.resize(1);
   profile.shares[0].tag = "store";
   profile.shares[0].path = "/nix/store";
@@ -71,6 +75,12 @@ TEST_CASE("a plan survives being written and read") {
   CHECK(back.preparations.size() == plan.preparations.size());
   REQUIRE(back.nvram);
   CHECK(back.nvram->node == "nvram");
+  REQUIRE(back.auto_forward);
+  CHECK(back.auto_forward->network == "net0");
+  CHECK(back.auto_forward->rules == plan.auto_forward->rules);
+  CHECK(back.auto_forward->rules.size() == 2);
+  CHECK(back.auto_forward->taken == TakenPort::other);
+  CHECK(back.auto_forward->guest_address == "192.168.76.15");
   CHECK(back.guest.user == "ada");
   CHECK(back.guest.hostname == "box");
   CHECK(back.guest.forward_agent);
@@ -102,7 +112,8 @@ TEST_CASE("every member of the record is read: a plan that lacks one is refused"
   const auto whole = nlohmann::json::parse(plan_to_json(full_plan()));
   for (const auto& member : whole.items()) {
     const std::string& key = member.key();
-    if (key == "nvram") continue;  // only with UEFI
+    // Only with UEFI, and only where the profile has it.
+    if (key == "nvram" || key == "auto_forward") continue;
     auto part = whole;
     part.erase(key);
     CHECK_THROWS_AS_MESSAGE(plan_from_json(part.dump()), Error, key);

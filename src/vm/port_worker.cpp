@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: MIT
+#include "vm/port_worker.hpp"
+
+#include "core/error.hpp"
+#include "guest/agent_listeners.hpp"
+#include "guest/auto_forward.hpp"
+#include "host/lock.hpp"
+#include "host/socket.hpp"
+#include "qmp/agent.hpp"
+#include "vm/auto_ports.hpp"
+#include "vm/forward_table.hpp"
+#include "vm/journal.hpp"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <optional>
+
+#include <nlohmann/json.hpp>
+
+#include <poll.h>
+#include <unistd.h>
+
+namespace qlaunch {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Json = nlohmann::json;
+
+/// Half of the time in which a port has to appear, so that a slow guest has the other half.
+constexpr auto look_again = std::chrono::milliseconds(1000);
+/// Somebody else has the agent, or QEMU's command socket, for a moment.
+constexpr auto busy_again = std::chrono::milliseconds(200);
+/// An agent that does not answer is asked less and less often, and at once when it comes.
+constexpr auto silent_again = std::chrono::milliseconds(2000);
+constexpr auto silent_at_most = std::chrono::milliseconds(15000);
+constexpr auto agent_patience = std::chrono::milliseconds(2000);
+constexpr auto socket_patience = std::chrono::milliseconds(500);
+
+/// Somebody else uses what is needed.
+struct Busy {};
+
+Json told(const AutoPort& port) {
+  Json json{{"protocol", port.listener.protocol == Protocol::udp ? "udp" : "tcp"},
+            {"guest_address", port.listener.address},
+            {"guest_port", port.listener.port},
+            {"host_port", port.host_port},
+            {"by", port.by_ssh ? "ssh" : "network"}};
+  if (!port.why.empty()) json["cause"] = port.why;
+  return json;
+}
+
+class PortWorker {
+ public:
+  PortWorker(const LiveRecord& live, int news)
+      : live_(live),
+        rules_(*live.plan.auto_forward),
+        news_(news),
+        qemu_(open_pidfd(live.qemu)),
+        agent_lock_(live.plan.paths.runtime + "/agent.lock") {
+    for (const auto& rule : rules_.rules) {
+      if (rule.ignore) continue;
+      (*rule.protocol == Protocol::udp ? asked_.udp : asked_.tcp) = true;
+    }
+  }
+
+  void run() {
+    while (hear()) {
+      if (still_ || Clock::now() < next_) continue;
+      try {
+        look();
+      } catch (const Busy&) {
+        next_ = Clock::now() + busy_again;
+      } catch (const std::exception& error) {
+        cannot_see(error.what());
+      }
+    }
+  }
+
+ private:
+  /// Waits for news or the time of the next look; false at the end.
+  bool hear() {
+    std::array<pollfd, 2> waiting{{{news_, POLLIN, 0}, {qemu_.get(), POLLIN, 0}}};
+    const int timeout = still_ ? -1 : qmp::Deadline(next_).poll_timeout();
+    if (poll(waiting.data(), waiting.size(), timeout) <= 0) return true;
+    if (!qemu_ || waiting[1].revents != 0) return false;
+    std::array<char, 64> bytes{};
+    const auto got = read(news_, bytes.data(), bytes.size());
+    if (got <= 0) return false;
+    for (const char byte : std::string_view(bytes.data(), static_cast<std::size_t>(got)))
+      take(static_cast<PortNews>(byte));
+    return true;
+  }
+
+  void take(PortNews news) {
+    still_ = news == PortNews::stands_still;
+    if (still_) return;
+    pause_ = silent_again;
+    next_ = Clock::now();
+    // What listens after it has booted is another matter.
+    if (news == PortNews::reset) fresh_ = true;
+  }
+
+  void look() {
+    if (fresh_) settle({});
+    fresh_ = false;
+    const auto listeners = ask();
+    by_ = "agent";
+    problem_.clear();
+    pause_ = silent_again;
+    settle(listeners);
+    next_ = Clock::now() + look_again;
+  }
+
+  std::vector<Listener> ask() {
+    const auto* socket = live_.plan.descriptor("agent");
+    if (socket == nullptr) throw Error("the VM has no channel for a guest agent");
+    // It serves one at a time, and whoever runs a command has it for longer.
+    if (!agent_lock_.try_lock()) throw Busy();
+    struct Unlock {
+      FileLock& lock;
+      ~Unlock() { lock.unlock(); }
+    } unlock{agent_lock_};
+    qmp::AgentOptions options;
+    options.reply = agent_patience;
+    try {
+      qmp::Agent agent(socket->path, options, {{qemu_.get(), "the QEMU process exited"}});
+      return agent_listeners(agent, asked_, agent_patience);
+    } catch (const qmp::Timeout&) {
+      throw Error("no guest agent answers");
+    } catch (const qmp::Refused& refused) {
+      throw Error(std::string("the guest agent does not tell what listens: ") + refused.what());
+    }
+  }
+
+  /// What has appeared stays: a guest that is frozen or busy for a while still has its listeners.
+  void cannot_see(const std::string& why) {
+    next_ = Clock::now() + pause_;
+    pause_ = std::min<std::chrono::milliseconds>(pause_ * 2, silent_at_most);
+    by_.clear();
+    problem_ = why;
+    const auto now = read_auto_ports(live_);
+    if (now.problem == problem_ && now.by == by_) return;
+    try {
+      const ForwardTable table(live_, socket_patience);
+      auto ports = read_auto_ports(live_);
+      ports.problem = problem_;
+      ports.by = by_;
+      write_auto_ports(live_, ports);
+    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
+      // The next look that fails tells it.
+    }
+  }
+
+  /// Forwards that the profile has, or that a command has added since.
+  const std::vector<PlannedForward>& declared() {
+    std::error_code error;
+    const auto written =
+        std::filesystem::last_write_time(live_.plan.paths.runtime + "/live.json", error);
+    if (!error && written != declared_written_) {
+      if (const auto live = read_live(live_.name)) declared_ = live->forwards;
+      declared_written_ = written;
+    }
+    return declared_;
+  }
+
+  /// Those that still wait for the same reason are no change.
+  AutoChanges changes(const AutoPorts& now, const std::vector<AutoPort>& wanted) const {
+    auto changes = changes_to(now, wanted);
+    std::erase_if(changes.add, [&](const AutoPort& port) {
+      const auto known = std::find_if(now.ports.begin(), now.ports.end(), [&](const auto& each) {
+        return same_guest_port(each, port);
+      });
+      return known != now.ports.end() && known->state == AutoPort::State::waiting &&
+             known->by_ssh == port.by_ssh && !hindrance(port).empty();
+    });
+    return changes;
+  }
+
+  /// Makes it so.
+  void settle(const std::vector<Listener>& listeners) {
+    auto now = read_auto_ports(live_);
+    auto wanted = wanted_ports(rules_, listeners, declared(), now);
+    auto todo = changes(now, wanted);
+    const bool same_words = now.by == by_ && now.problem == problem_;
+    if (todo.add.empty() && todo.remove.empty() && same_words) return;
+    std::optional<ForwardTable> table;
+    try {
+      table.emplace(live_, socket_patience);
+    } catch (const TimeoutError&) {
+      throw Busy();
+    }
+    // A command may have changed something while the socket was waited for.
+    now = read_auto_ports(live_);
+    wanted = wanted_ports(rules_, listeners, declared(), now);
+    todo = changes(now, wanted);
+    now.by = by_;
+    now.problem = problem_;
+    for (const auto& port : todo.remove) take_away(*table, now, port);
+    for (const auto& port : todo.add) put(now, port);
+    // Before QEMU has them: whoever comes after a crash here knows whose they are.
+    write_auto_ports(live_, now);
+    for (auto& port : now.ports) {
+      if (port.state == AutoPort::State::coming) forward(*table, port);
+    }
+    if (!todo.add.empty()) write_auto_ports(live_, now);
+  }
+
+  void take_away(ForwardTable& table, AutoPorts& now, const AutoPort& port) {
+    const auto planned = planned_forward(port, rules_.network);
+    if (port.state == AutoPort::State::there || port.state == AutoPort::State::coming) {
+      for (const auto& each : table.forwards()) {
+        if (!same_end(each.forward, planned.forward)) continue;
+        table.remove(each);
+        break;
+      }
+    }
+    if (port.state == AutoPort::State::there) journal(live_.name, "PORT_GONE", dump(told(port)));
+    std::erase_if(now.ports, [&](const auto& each) { return same_guest_port(each, port); });
+  }
+
+  /// Into the table, with the state and the reason that it has already.
+  static void put(AutoPorts& now, AutoPort port) {
+    const auto known = std::find_if(now.ports.begin(), now.ports.end(),
+                                    [&](const auto& each) { return same_guest_port(each, port); });
+    if (known == now.ports.end()) {
+      now.ports.push_back(std::move(port));
+      return;
+    }
+    port.why = known->why;
+    if (known->state == AutoPort::State::coming) port.host_port = known->host_port;
+    *known = std::move(port);
+  }
+
+  /// Why it cannot appear at this moment; empty where nothing is in its way.
+  std::string hindrance(const AutoPort& port) const {
+    if (port.by_ssh) return "it listens on the guest's own loopback";
+    if (port.host_port == 0 || rules_.taken == TakenPort::other) return {};
+    return taken(port);
+  }
+
+  std::string taken(const AutoPort& port) const {
+    const auto protocol = port.listener.protocol;
+    try {
+      if (port_free(protocol, "127.0.0.1", port.host_port)) return {};
+    } catch (const Error& error) {
+      return error.what();
+    }
+    const auto owner = port_owner(protocol, "127.0.0.1", port.host_port);
+    std::string by;
+    if (owner && owner->pid == live_.qemu.pid) {
+      by = " by another forward of this VM";
+    } else if (owner && !owner->program.empty()) {
+      by = " by " + owner->program + " (pid " + std::to_string(owner->pid) + ')';
+    }
+    return "port 127.0.0.1:" + std::to_string(port.host_port) + " is taken" + by;
+  }
+
+  void forward(ForwardTable& table, AutoPort& port) {
+    const auto before = port.why;
+    port.why.clear();
+    try {
+      for (const auto& each : table.forwards()) {
+        // Begun by a worker that was killed.
+        if (!same_end(each.forward, planned_forward(port, rules_.network).forward) ||
+            each.forward.guest_port != port.listener.port)
+          continue;
+        return appeared(port);
+      }
+      port.why = hindrance(port);
+      if (!port.why.empty()) return waits(port, before);
+      if (port.host_port != 0 && !taken(port).empty()) port.host_port = 0;
+      const auto made = table.add(rules_.network, planned_forward(port, rules_.network).forward);
+      port.host_port = made.forward.host_port;
+      appeared(port);
+    } catch (const Error& error) {
+      port.why = error.what();
+      waits(port, before);
+    }
+  }
+
+  void appeared(AutoPort& port) {
+    port.state = AutoPort::State::there;
+    journal(live_.name, "PORT_APPEARED", dump(told(port)));
+  }
+
+  void waits(AutoPort& port, const std::string& before) {
+    port.state = AutoPort::State::waiting;
+    if (port.why != before) journal(live_.name, "PORT_NOT_FORWARDED", dump(told(port)));
+  }
+
+  static std::string dump(const Json& json) {
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  }
+
+  const LiveRecord& live_;
+  const PlannedAutoForward& rules_;
+  int news_;
+  UniqueFd qemu_;
+  FileLock agent_lock_;
+  Asked asked_{false, false};
+  bool still_ = false;
+  bool fresh_ = false;
+  Clock::time_point next_ = Clock::now();
+  std::chrono::milliseconds pause_ = silent_again;
+  std::string by_, problem_;
+  std::vector<PlannedForward> declared_;
+  std::filesystem::file_time_type declared_written_{};
+};
+
+}  // namespace
+
+void work_on_ports(const LiveRecord& live, int news) {
+  try {
+    PortWorker(live, news).run();
+  } catch (const std::exception& error) {
+    // The folder of a VM that has just ended is gone.
+    if (alive(live.qemu))
+      journal(live.name, "PORTS_UNWATCHED",
+              Json{{"cause", error.what()}}.dump(-1, ' ', false, Json::error_handler_t::replace));
+  }
+}
+
+}  // namespace qlaunch
