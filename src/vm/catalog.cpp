@@ -20,10 +20,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view suffix = ".toml";
+constexpr std::string_view profile_suffix = ".toml";
 
 bool is_path(std::string_view word) {
-  return word.find('/') != std::string_view::npos || word.ends_with(suffix);
+  return word.find('/') != std::string_view::npos || word.ends_with(profile_suffix);
 }
 
 bool exists(const std::string& path) {
@@ -37,7 +37,7 @@ std::string absolute(const std::string& path) {
 /// A profile's name to its file in the folders, or among the built-in ones.
 std::optional<std::string> find_named(const std::string& name) {
   for (const auto& folder : profile_folders()) {
-    const auto path = folder + '/' + name + std::string(suffix);
+    const auto path = folder + '/' + name + std::string(profile_suffix);
     if (file_fact(path).kind == FileFact::Kind::file) return absolute(path);
   }
   if (name == "hello") return std::string(builtin_prefix) + name;
@@ -93,7 +93,8 @@ std::string find_profile(const std::string& word) {
     std::vector<std::string> beside;
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-      if (entry.path().extension() == suffix) beside.push_back(entry.path().filename().string());
+      if (entry.path().extension() == profile_suffix)
+        beside.push_back(entry.path().filename().string());
     }
     if (const auto near = nearest(fs::path(path).filename().string(), beside))
       error.help("did you mean " + in_backticks((fs::path(word).parent_path() / *near).string()) +
@@ -113,7 +114,7 @@ std::string find_profile(const std::string& word) {
   suggest_name(error, word);
   auto folders = profile_folders();
   for (auto& folder : folders) folder = in_backticks(folder);
-  error.help("looked for " + word + std::string(suffix) + " in " + enumerate(folders));
+  error.help("looked for " + word + std::string(profile_suffix) + " in " + enumerate(folders));
   throw error;
 }
 
@@ -146,7 +147,7 @@ std::vector<std::string> known_profiles() {
   for (const auto& folder : profile_folders()) {
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-      if (entry.path().extension() == suffix) names.push_back(entry.path().stem().string());
+      if (entry.path().extension() == profile_suffix) names.push_back(entry.path().stem().string());
     }
   }
   std::sort(names.begin(), names.end());

@@ -26,7 +26,7 @@
 namespace qlaunch {
 namespace {
 
-constexpr auto end_patience = std::chrono::seconds(15);
+constexpr auto snapshot_end_patience = std::chrono::seconds(15);
 
 /// A VM as a command finds it: held so that it stays as it is, with nothing cut off left.
 class Held {
@@ -60,7 +60,7 @@ class Held {
   /// QEMU has ended by itself, or was told to.
   void ended() {
     const auto pidfd = open_pidfd(vm_->live().qemu);
-    if (pidfd) wait_exit(pidfd.get(), std::chrono::steady_clock::now() + end_patience);
+    if (pidfd) wait_exit(pidfd.get(), std::chrono::steady_clock::now() + snapshot_end_patience);
     vm_.reset();
     look(name_, false);
     if (file_fact(vm_paths(state_roots(), name_).data + "/vm.json").kind == FileFact::Kind::file)

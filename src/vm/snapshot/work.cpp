@@ -22,7 +22,7 @@ std::string path_of(const std::string& name) {
   return vm_paths(state_roots(), name).data + "/snapshot-work.json";
 }
 
-constexpr auto patience = std::chrono::seconds(5);
+constexpr auto work_patience = std::chrono::seconds(5);
 
 }  // namespace
 
@@ -77,7 +77,7 @@ SnapshotWork new_work(SnapshotWork::Kind kind, SnapshotNote note) {
 
 SnapshotLock::SnapshotLock(const std::string& name)
     : lock_(vm_paths(state_roots(), name).data + "/snapshot.lock") {
-  if (lock_.lock(std::chrono::steady_clock::now() + patience)) return;
+  if (lock_.lock(std::chrono::steady_clock::now() + work_patience)) return;
   const auto operation = operation_under_way(name);
   const auto holder = lock_.holder();
   TimeoutError error("VM " + in_backticks(name) + " is busy" +

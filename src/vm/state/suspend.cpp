@@ -31,7 +31,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr auto tidy_patience = std::chrono::seconds(15);
+constexpr auto suspend_tidy_patience = std::chrono::seconds(15);
 constexpr auto go_on_patience = std::chrono::seconds(20);
 constexpr auto patience_with_keeper = std::chrono::seconds(5);
 constexpr int between_looks = 10;  // milliseconds
@@ -100,12 +100,12 @@ void end_qemu(const LiveRecord& live) {
     // It holds nothing any more that is not on the disk.
   }
   if (!wait_exit(pidfd.get(), Clock::now() + quit_patience)) send_signal(live.qemu, SIGKILL);
-  wait_exit(pidfd.get(), Clock::now() + tidy_patience);
+  wait_exit(pidfd.get(), Clock::now() + suspend_tidy_patience);
 }
 
 void await_keeper(const LiveRecord& live) {
   const auto keeper = open_pidfd(live.keeper);
-  if (keeper && wait_exit(keeper.get(), Clock::now() + tidy_patience)) return;
+  if (keeper && wait_exit(keeper.get(), Clock::now() + suspend_tidy_patience)) return;
   tidy_dead_run(live);
 }
 

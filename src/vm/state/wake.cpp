@@ -31,7 +31,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr auto end_patience = std::chrono::seconds(20);
+constexpr auto wake_end_patience = std::chrono::seconds(20);
 
 std::string discard_help(const std::string& name) {
   return "`qlaunch up --discard-state " + shell_quote(name) +
@@ -179,7 +179,7 @@ std::optional<Launched> wake(const std::string& name, const LaunchRequest& reque
     // One whose suspender was killed before QEMU had ended is ended by its keeper.
     if (!suspended_by(name, status.live->qemu)) return std::nullopt;
     const auto qemu = open_pidfd(status.live->qemu);
-    if (qemu && !wait_exit(qemu.get(), std::chrono::steady_clock::now() + end_patience))
+    if (qemu && !wait_exit(qemu.get(), std::chrono::steady_clock::now() + wake_end_patience))
       return std::nullopt;
   }
   const auto record = require_record(name);

@@ -32,7 +32,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t spare_room = std::uint64_t{64} << 20U;
+constexpr std::uint64_t warm_spare_room = std::uint64_t{64} << 20U;
 
 /// Only what is not zero, so that it takes no more room than the guest has touched.
 void copy_memory(int from, const std::string& path) {
@@ -133,8 +133,8 @@ void check_space(const LiveRecord& live, const std::string& folder) {
   const auto usage = process_usage(live.qemu);
   const auto needed = std::min(usage ? usage->resident : live.plan.memory, live.plan.memory);
   const auto there = free_space(folder);
-  if (there >= needed + spare_room) return;
-  throw Error("it needs up to " + format_size_rounded(needed + spare_room) + " in " +
+  if (there >= needed + warm_spare_room) return;
+  throw Error("it needs up to " + format_size_rounded(needed + warm_spare_room) + " in " +
               in_backticks(folder) + ", where " + format_size_rounded(there) + " are free");
 }
 

@@ -24,7 +24,7 @@
 namespace qlaunch {
 namespace {
 
-constexpr auto agent_patience = std::chrono::seconds(3);
+constexpr auto warm_agent_patience = std::chrono::seconds(3);
 
 Diagnostic note(std::string message) {
   Diagnostic diagnostic{Severity::note, std::move(message), {}, {}, {}};
@@ -189,7 +189,7 @@ class WarmLaunch {
     WaitFor agent;
     agent.when.kind = ReadyWhen::Kind::agent;
     try {
-      wait_for(live.name, agent, agent_patience, interrupted_);
+      wait_for(live.name, agent, warm_agent_patience, interrupted_);
     } catch (const TimeoutError&) {  // NOLINT(bugprone-empty-catch)
       // It has none.
     }
