@@ -5,6 +5,7 @@
 #include "cli/table.hpp"
 #include "core/quote.hpp"
 #include "core/text.hpp"
+#include "vm/addresses.hpp"
 #include "vm/auto_ports.hpp"
 #include "vm/catalog.hpp"
 #include "vm/diff.hpp"
@@ -16,6 +17,9 @@
 
 namespace qlaunch {
 namespace {
+
+/// Nobody waits longer for a guest only to see what is known of it.
+constexpr auto agent_patience = std::chrono::milliseconds(300);
 
 /// The profile read again from the texts of its last start; what it says now is another matter.
 std::optional<Profile> recorded_profile(const Record& record) {
@@ -74,6 +78,28 @@ void look_at_forwards(VmFacts& facts) {
   }
 }
 
+/// What the agent has told its keeper; asked here only where it has just come and the keeper has
+/// not heard of it yet.
+void look_for_addresses(VmFacts& facts) {
+  if (!facts.status.live) return;
+  const auto& live = *facts.status.live;
+  auto told = read_addresses(live);
+  if (!told && facts.status.agent_open && facts.status.state == VmState::running)
+    told = ask_addresses(live, agent_patience);
+  if (told) facts.addresses = std::move(*told);
+  if (!facts.profile) return;
+  const bool beside = std::any_of(
+      facts.profile->networks.begin(), facts.profile->networks.end(), [](const auto& network) {
+        return network.mode == NetworkMode::bridge || network.mode == NetworkMode::tap;
+      });
+  if (!beside) return;
+  for (auto& fact : addresses_on_bridges(live.plan.macs)) {
+    const bool known = std::any_of(facts.addresses.all.begin(), facts.addresses.all.end(),
+                                   [&](const auto& each) { return each.address == fact.address; });
+    if (!known) facts.addresses.all.push_back(std::move(fact));
+  }
+}
+
 VmFacts with_records(VmStatus status, bool whole) {
   VmFacts facts;
   const auto name = status.name;
@@ -86,6 +112,7 @@ VmFacts with_records(VmStatus status, bool whole) {
   }
   look_at_forwards(facts);
   if (whole && facts.record) facts.profile = recorded_profile(*facts.record);
+  if (whole) look_for_addresses(facts);
   return facts;
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/error.hpp"
+#include "guest/addresses.hpp"
 #include "guest/auto_forward.hpp"
 #include "profile/profile.hpp"
 #include "vm/live.hpp"
@@ -27,6 +28,7 @@ struct VmFacts {
   std::optional<Profile> profile;      // as it was at the last start
   std::vector<PlannedForward> all_forwards;
   std::optional<AutoPorts> auto_ports;  // of a run with `auto_forward`
+  GuestAddresses addresses;
 
   const std::string& name() const { return status.name; }
   bool runs() const { return status.live.has_value(); }

@@ -43,6 +43,19 @@ Json forwards_of(const std::vector<PlannedForward>& forwards) {
   return out;
 }
 
+Json addresses_json(const GuestAddresses& addresses) {
+  Json out = Json::array();
+  for (const auto& fact : addresses.all)
+    out.push_back({{"interface", or_null(fact.interface)},
+                   {"mac", or_null(fact.mac)},
+                   {"address", fact.address},
+                   {"prefix", fact.prefix == 0 ? Json() : Json(fact.prefix)},
+                   {"family", fact.ipv6 ? "ipv6" : "ipv4"},
+                   {"by", fact.by},
+                   {"time", fact.by == "agent" ? or_null(addresses.time) : Json()}});
+  return out;
+}
+
 /// What `auto_forward` cannot bring to the host.
 Json auto_forward_json(const std::optional<AutoPorts>& ports) {
   if (!ports) return {};
@@ -145,6 +158,7 @@ Json whole(const VmFacts& facts) {
   out["settings"] = facts.record ? Json(facts.record->settings) : Json::array();
   out["ssh"] = or_null(ssh_command(facts));
   out["macs"] = plan != nullptr ? Json(plan->macs) : Json::array();
+  out["addresses"] = addresses_json(facts.addresses);
   out["disks"] = plan != nullptr ? disks_json(*plan) : Json::array();
   out["shares"] = facts.profile ? shares_json(*facts.profile) : Json::array();
   out["auto_forward"] = auto_forward_json(facts.auto_ports);

@@ -55,6 +55,23 @@ std::string forwards_text(const VmFacts& facts) {
   return lines(all);
 }
 
+/// A line for each interface of the guest.
+std::string addresses_text(const VmFacts& facts) {
+  std::vector<std::string> all;
+  std::string interface;
+  for (const auto& fact : facts.addresses.all) {
+    const auto address = fact.address + (fact.prefix == 0 ? "" : '/' + std::to_string(fact.prefix));
+    if (!all.empty() && !fact.interface.empty() && fact.interface == interface) {
+      all.back() += ", " + address;
+      continue;
+    }
+    interface = fact.interface;
+    all.push_back((interface.empty() ? "" : interface + ": ") + address +
+                  (fact.by == "agent" ? "" : " (" + fact.by + ')'));
+  }
+  return lines(all);
+}
+
 /// What of the guest's ports the profile wants on the host and is not there, and why.
 std::string missing_forwards_text(const VmFacts& facts) {
   if (!facts.auto_ports) return {};
@@ -144,6 +161,7 @@ std::string status_text(const VmFacts& facts, std::optional<int> width) {
           "of " + state->time + ", " + format_size_rounded(state->bytes) + " in " + state->folder);
   }
   out.emplace_back("ssh", ssh_command(facts));
+  out.emplace_back("addresses", addresses_text(facts));
   out.emplace_back("forwards", forwards_text(facts));
   out.emplace_back("not forwarded", missing_forwards_text(facts));
   if (plan != nullptr) out.emplace_back("disks", disks_text(*plan));

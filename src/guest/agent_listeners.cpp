@@ -61,7 +61,7 @@ std::vector<Listener> by_command(qmp::Agent& agent, Protocol protocol, qmp::Dead
 
 }  // namespace
 
-std::vector<Listener> agent_listeners(qmp::Agent& agent, const Asked& asked,
+std::vector<Listener> agent_listeners(qmp::Agent& agent, const AskedProtocols& asked,
                                       qmp::Deadline deadline) {
   std::vector<Listener> all;
   for (const auto protocol : {Protocol::tcp, Protocol::udp}) {

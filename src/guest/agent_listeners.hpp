@@ -15,13 +15,13 @@ class Agent;
 
 namespace qlaunch {
 
-struct Asked {
+struct AskedProtocols {
   bool tcp = true, udp = true;
 };
 
 /// The guest's files by guest-file-open, or where the guest forbids that a `cat` of them by
 /// guest-exec. Throws qmp::Refused where it forbids both or is no Linux; Timeout, Gone.
-std::vector<Listener> agent_listeners(qmp::Agent& agent, const Asked& asked,
+std::vector<Listener> agent_listeners(qmp::Agent& agent, const AskedProtocols& asked,
                                       qmp::Deadline deadline);
 
 }  // namespace qlaunch

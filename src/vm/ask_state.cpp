@@ -84,6 +84,7 @@ class Question {
     socket_ = connect_unix(qmp->path);
     session_.negotiate_early();
     session_.execute("query-status");
+    if (status_.ask_agent) session_.execute("query-chardev");
     return true;
   }
 
@@ -95,7 +96,8 @@ class Question {
       session_.feed(std::string_view(bytes.data(), static_cast<std::size_t>(got)));
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) session_.end_of_input();
     while (const auto message = session_.next()) {
-      if (const auto* reply = std::get_if<qmp::Reply>(&*message)) return answered(reply->value);
+      if (const auto* reply = std::get_if<qmp::Reply>(&*message)) answered(reply->value);
+      if (done_) return;
     }
     if (session_.closed()) {
       hung_up_ = true;
@@ -113,8 +115,16 @@ class Question {
   }
 
   void answered(const nlohmann::json& value) {
-    status_.qemu_state = value.at("status").get<std::string>();
-    status_.state = from_qemu(status_.qemu_state);
+    if (value.is_array()) {
+      for (const auto& channel : value) {
+        if (channel.value("label", "") == "agent")
+          status_.agent_open = channel.value("frontend-open", false);
+      }
+    } else {
+      status_.qemu_state = value.at("status").get<std::string>();
+      status_.state = from_qemu(status_.qemu_state);
+      if (status_.ask_agent) return;
+    }
     done_ = true;
     // Whoever waits for this socket need not wait for the other VMs.
     socket_.reset();

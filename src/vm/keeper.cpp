@@ -9,10 +9,10 @@
 #include "vm/disk/live_overlays.hpp"
 #include "vm/end.hpp"
 #include "vm/ephemeral.hpp"
+#include "vm/guest_watch.hpp"
 #include "vm/journal.hpp"
 #include "vm/keeper_monitor.hpp"
 #include "vm/live.hpp"
-#include "vm/port_watch.hpp"
 #include "vm/record.hpp"
 #include "vm/report.hpp"
 #include "vm/sleep_watch.hpp"
@@ -86,7 +86,7 @@ class Keeper {
     }
     at_step(Step::keeper_watching);
     connect();
-    port_watch_.begin();
+    guest_watch_.begin();
     while (qemu_ && !wait_exit(qemu_.get(), Clock::now())) step();
     take_events();
     at_step(Step::qemu_ended);
@@ -139,7 +139,9 @@ class Keeper {
     live_.unwatched->until = timestamp();
     const auto state = monitor_.state();
     if (state == "guest-panicked") seen_.panicked = true;
-    if (state == "paused") stands_still();
+    if (state == "paused") clock_.stands_still();
+    if (state == "paused") guest_watch_.stands_still();
+    if (state == "running") guest_watch_.goes_on();
     journal(live_.name, "WATCHING_AGAIN",
             dump({{"unseen_from", live_.unwatched->from},
                   {"unseen_until", live_.unwatched->until},
@@ -154,9 +156,11 @@ class Keeper {
   }
 
   void step() {
-    std::vector<pollfd> waiting{{qemu_.get(), POLLIN, 0},       {signals_.get(), POLLIN, 0},
-                                {monitor_.fd(), POLLIN, 0},     {sleep_.fd(), POLLIN, 0},
-                                {state_watch_.fd(), POLLIN, 0}, {port_watch_.fd(), POLLIN, 0}};
+    std::vector<pollfd> waiting{
+        {qemu_.get(), POLLIN, 0},          {signals_.get(), POLLIN, 0},
+        {monitor_.fd(), POLLIN, 0},        {sleep_.fd(), POLLIN, 0},
+        {state_watch_.fd(), POLLIN, 0},    {guest_watch_.fds()[0], POLLIN, 0},
+        {guest_watch_.fds()[1], POLLIN, 0}};
     const std::size_t first_helper = waiting.size();
     for (const auto& helper : helpers_) waiting.push_back({helper.get(), POLLIN, 0});
     if (poll(waiting.data(), waiting.size(), poll_timeout()) < 0 && errno != EINTR) return;
@@ -164,12 +168,11 @@ class Keeper {
     if (waiting[2].revents != 0) take_events();
     if (waiting[3].revents != 0) clock_.host_slept(sleep_.look());
     if (waiting[4].revents != 0) state_worker_ended();
-    if (waiting[5].revents != 0) port_watch_.ended();
     for (std::size_t index = 0; index < helpers_.size(); ++index) {
       if (waiting[index + first_helper].revents != 0) helper_ended(index);
     }
     if (due(connect_at_)) connect();
-    if (due(port_watch_.again())) port_watch_.begin();
+    guest_watch_.look();
     if (due(press_at_)) {
       press_at_ = Clock::now() + press_again;
       const bool heard = press(std::min(*press_at_, *stop_by_));
@@ -195,7 +198,7 @@ class Keeper {
   /// Rounded up: poll() must not come back just before the time.
   int poll_timeout() const {
     Alarm next;
-    for (const auto& alarm : {press_at_, stop_by_, kill_at_, connect_at_, port_watch_.again()}) {
+    for (const auto& alarm : {press_at_, stop_by_, kill_at_, connect_at_, guest_watch_.next()}) {
       if (alarm && (!next || *alarm < *next)) next = alarm;
     }
     return next ? qmp::Deadline(*next).poll_timeout() : -1;
@@ -259,26 +262,14 @@ class Keeper {
     if (event.name == "GUEST_PANICKED") seen_.panicked = true;
     if (event.name == "POWERDOWN") seen_.powered_down = true;
     if (event.name == "STOP" || event.name == "MIGRATION") state_watch_.look();
-    if (event.name == "STOP") stands_still();
-    if (event.name == "RESUME") goes_on();
-    if (event.name == "VSERPORT_CHANGE" && data.is_object() && data.value("open", false))
-      port_watch_.tell(PortNews::agent);
+    if (event.name == "STOP") clock_.stands_still();
+    if (event.name == "RESUME") clock_.goes_on();
+    guest_watch_.note(event);
     // It has started anew: what it does from now on is another story.
     if (event.name == "RESET") {
-      port_watch_.tell(PortNews::reset);
       seen_.panicked = seen_.powered_down = false;
       seen_.shutdown.clear();
     }
-  }
-
-  void stands_still() {
-    clock_.stands_still();
-    port_watch_.tell(PortNews::stands_still);
-  }
-
-  void goes_on() {
-    clock_.goes_on();
-    port_watch_.tell(PortNews::goes_on);
   }
 
   void helper_ended(std::size_t index) {
@@ -323,7 +314,7 @@ class Keeper {
   }
 
   void finish() {
-    port_watch_.end();
+    guest_watch_.end();
     const auto how = end();
     end_ssh(live_.plan.paths.runtime);
     stop_helpers();
@@ -361,7 +352,7 @@ class Keeper {
   SeenEnd seen_;
   SleepWatch sleep_;
   ClockWatch clock_{live_};
-  PortWatch port_watch_{live_};
+  GuestWatch guest_watch_{live_};
   Alarm press_at_, stop_by_, kill_at_, connect_at_;
 };
 

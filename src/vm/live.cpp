@@ -7,6 +7,7 @@
 #include "host/files.hpp"
 #include "host/lock.hpp"
 #include "host/paths.hpp"
+#include "vm/addresses.hpp"
 #include "vm/ask_state.hpp"
 #include "vm/found_run.hpp"
 #include "vm/journal.hpp"
@@ -128,6 +129,8 @@ VmStatus look(const std::string& name, bool ask) {
     return status;
   }
   StateQuestions questions;
+  // Where addresses were told nobody needs to know whether there is an agent to ask.
+  status.ask_agent = ask && !read_addresses(*status.live);
   // QEMU thinks about its answer while this process reads files.
   if (ask && askable) questions.ask(status);
   look_around(status, ask);

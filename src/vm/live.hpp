@@ -71,6 +71,8 @@ struct VmStatus {
   bool needs_restart = false;          // the profile changed since the start
   std::optional<Record> record;        // of a run that was asked
   std::optional<Operation> operation;  // that is under way
+  bool ask_agent = false;              // whether QEMU is asked for what follows, too
+  bool agent_open = false;             // an agent in the guest has its channel open
 };
 
 /// One VM's facts. A run without a keeper gets a new one, a dead one is tidied away. `ask` also

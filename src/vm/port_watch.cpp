@@ -15,7 +15,7 @@ namespace qlaunch {
 namespace {
 
 /// After one that was killed; each new one looks at once.
-constexpr auto begin_again = std::chrono::seconds(2);
+constexpr auto worker_again = std::chrono::seconds(2);
 
 }  // namespace
 
@@ -24,7 +24,7 @@ void PortWatch::begin() {
   if (!live_.plan.auto_forward || pid_ != 0) return;
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) {
-    again_ = Clock::now() + begin_again;
+    again_ = Clock::now() + worker_again;
     return;
   }
   UniqueFd reading(ends[0]);
@@ -44,7 +44,7 @@ void PortWatch::begin() {
   }
   if (pid_ < 0) {
     pid_ = 0;
-    again_ = Clock::now() + begin_again;
+    again_ = Clock::now() + worker_again;
     return;
   }
   process_ = open_pidfd(identify_child(pid_));
@@ -61,7 +61,7 @@ void PortWatch::ended() {
   pid_ = 0;
   process_.reset();
   news_.reset();
-  again_ = Clock::now() + begin_again;
+  again_ = Clock::now() + worker_again;
 }
 
 void PortWatch::end() {

@@ -28,19 +28,19 @@ using Clock = std::chrono::steady_clock;
 using Json = nlohmann::json;
 
 /// Half of the time in which a port has to appear, so that a slow guest has the other half.
-constexpr auto look_again = std::chrono::milliseconds(1000);
+constexpr auto next_look = std::chrono::milliseconds(1000);
 /// Somebody else has the agent, or QEMU's command socket, for a moment.
-constexpr auto busy_again = std::chrono::milliseconds(200);
+constexpr auto look_when_busy = std::chrono::milliseconds(200);
 /// An agent that does not answer is asked less and less often, and at once when it comes.
-constexpr auto silent_again = std::chrono::milliseconds(2000);
-constexpr auto silent_at_most = std::chrono::milliseconds(15000);
-constexpr auto agent_patience = std::chrono::milliseconds(2000);
-constexpr auto socket_patience = std::chrono::milliseconds(500);
+constexpr auto look_when_silent = std::chrono::milliseconds(2000);
+constexpr auto longest_silence = std::chrono::milliseconds(15000);
+constexpr auto listeners_patience = std::chrono::milliseconds(2000);
+constexpr auto table_patience = std::chrono::milliseconds(500);
 
 /// Somebody else uses what is needed.
-struct Busy {};
+struct PortsBusy {};
 
-Json told(const AutoPort& port) {
+Json port_told(const AutoPort& port) {
   Json json{{"protocol", port.listener.protocol == Protocol::udp ? "udp" : "tcp"},
             {"guest_address", port.listener.address},
             {"guest_port", port.listener.port},
@@ -69,8 +69,8 @@ class PortWorker {
       if (still_ || Clock::now() < next_) continue;
       try {
         look();
-      } catch (const Busy&) {
-        next_ = Clock::now() + busy_again;
+      } catch (const PortsBusy&) {
+        next_ = Clock::now() + look_when_busy;
       } catch (const std::exception& error) {
         cannot_see(error.what());
       }
@@ -95,7 +95,7 @@ class PortWorker {
   void take(PortNews news) {
     still_ = news == PortNews::stands_still;
     if (still_) return;
-    pause_ = silent_again;
+    pause_ = look_when_silent;
     next_ = Clock::now();
     // What listens after it has booted is another matter.
     if (news == PortNews::reset) fresh_ = true;
@@ -107,25 +107,25 @@ class PortWorker {
     const auto listeners = ask();
     by_ = "agent";
     problem_.clear();
-    pause_ = silent_again;
+    pause_ = look_when_silent;
     settle(listeners);
-    next_ = Clock::now() + look_again;
+    next_ = Clock::now() + next_look;
   }
 
   std::vector<Listener> ask() {
     const auto* socket = live_.plan.descriptor("agent");
     if (socket == nullptr) throw Error("the VM has no channel for a guest agent");
     // It serves one at a time, and whoever runs a command has it for longer.
-    if (!agent_lock_.try_lock()) throw Busy();
+    if (!agent_lock_.try_lock()) throw PortsBusy();
     struct Unlock {
       FileLock& lock;
       ~Unlock() { lock.unlock(); }
     } unlock{agent_lock_};
     qmp::AgentOptions options;
-    options.reply = agent_patience;
+    options.reply = listeners_patience;
     try {
       qmp::Agent agent(socket->path, options, {{qemu_.get(), "the QEMU process exited"}});
-      return agent_listeners(agent, asked_, agent_patience);
+      return agent_listeners(agent, asked_, listeners_patience);
     } catch (const qmp::Timeout&) {
       throw Error("no guest agent answers");
     } catch (const qmp::Refused& refused) {
@@ -136,13 +136,13 @@ class PortWorker {
   /// What has appeared stays: a guest that is frozen or busy for a while still has its listeners.
   void cannot_see(const std::string& why) {
     next_ = Clock::now() + pause_;
-    pause_ = std::min<std::chrono::milliseconds>(pause_ * 2, silent_at_most);
+    pause_ = std::min<std::chrono::milliseconds>(pause_ * 2, longest_silence);
     by_.clear();
     problem_ = why;
     const auto now = read_auto_ports(live_);
     if (now.problem == problem_ && now.by == by_) return;
     try {
-      const ForwardTable table(live_, socket_patience);
+      const ForwardTable table(live_, table_patience);
       auto ports = read_auto_ports(live_);
       ports.problem = problem_;
       ports.by = by_;
@@ -186,9 +186,9 @@ class PortWorker {
     if (todo.add.empty() && todo.remove.empty() && same_words) return;
     std::optional<ForwardTable> table;
     try {
-      table.emplace(live_, socket_patience);
+      table.emplace(live_, table_patience);
     } catch (const TimeoutError&) {
-      throw Busy();
+      throw PortsBusy();
     }
     // A command may have changed something while the socket was waited for.
     now = read_auto_ports(live_);
@@ -215,7 +215,8 @@ class PortWorker {
         break;
       }
     }
-    if (port.state == AutoPort::State::there) journal(live_.name, "PORT_GONE", dump(told(port)));
+    if (port.state == AutoPort::State::there)
+      journal(live_.name, "PORT_GONE", dump(port_told(port)));
     std::erase_if(now.ports, [&](const auto& each) { return same_guest_port(each, port); });
   }
 
@@ -281,12 +282,12 @@ class PortWorker {
 
   void appeared(AutoPort& port) {
     port.state = AutoPort::State::there;
-    journal(live_.name, "PORT_APPEARED", dump(told(port)));
+    journal(live_.name, "PORT_APPEARED", dump(port_told(port)));
   }
 
   void waits(AutoPort& port, const std::string& before) {
     port.state = AutoPort::State::waiting;
-    if (port.why != before) journal(live_.name, "PORT_NOT_FORWARDED", dump(told(port)));
+    if (port.why != before) journal(live_.name, "PORT_NOT_FORWARDED", dump(port_told(port)));
   }
 
   static std::string dump(const Json& json) {
@@ -298,11 +299,11 @@ class PortWorker {
   int news_;
   UniqueFd qemu_;
   FileLock agent_lock_;
-  Asked asked_{false, false};
+  AskedProtocols asked_{false, false};
   bool still_ = false;
   bool fresh_ = false;
   Clock::time_point next_ = Clock::now();
-  std::chrono::milliseconds pause_ = silent_again;
+  std::chrono::milliseconds pause_ = look_when_silent;
   std::string by_, problem_;
   std::vector<PlannedForward> declared_;
   std::filesystem::file_time_type declared_written_{};
