@@ -28,13 +28,13 @@ class Agent::Impl {
 
   void sync(Deadline deadline) {
     session_.sync(fresh_id());
-    if (!await("guest-sync-delimited", deadline)) throw agent_absent();
+    if (!await_patiently("guest-sync-delimited", deadline)) throw agent_absent();
   }
 
   json execute(std::string_view command, const json& arguments, Deadline deadline) {
     if (session_.state() != State::ready) sync(deadline);
     session_.execute(command, arguments);
-    auto answer = await(command, deadline);
+    auto answer = await_patiently(command, deadline);
     if (!answer) {
       session_.give_up();
       throw agent_late(command);
@@ -74,6 +74,18 @@ class Agent::Impl {
 
  private:
   using Wake = Channel::Wake;
+
+  std::optional<AgentSession::Answer> await_patiently(std::string_view command, Deadline deadline) {
+    const auto begun = Deadline::Clock::now();
+    for (;;) {
+      auto answer = await(command, deadline);
+      if (answer || !options_.wait_on) return answer;
+      const auto waited =
+          std::chrono::duration_cast<std::chrono::milliseconds>(Deadline::Clock::now() - begun);
+      if (!options_.wait_on(waited)) return std::nullopt;
+      deadline = Deadline(options_.reply);
+    }
+  }
 
   /// The answer to what was queued, nothing once the deadline has passed.
   std::optional<AgentSession::Answer> await(std::string_view command, Deadline deadline) {

@@ -81,7 +81,62 @@ std::optional<int> small_of(const json& value, const char* key) {
   return static_cast<int>(found->get<std::int64_t>());
 }
 
+ExecResult read_exec_end(const json& value) {
+  constexpr auto command = "guest-exec-status";
+  ExecResult result;
+  result.code = small_of(value, "exitcode");
+  result.signal = small_of(value, "signal");
+  result.out = bytes_of(value, "out-data", command);
+  result.err = bytes_of(value, "err-data", command);
+  result.truncated = truth_of(value, "out-truncated") || truth_of(value, "err-truncated");
+  return result;
+}
+
+std::int64_t read_pid(const json& value) {
+  return integer_of(value, "pid", "guest-exec");
+}
+
+std::optional<ExecResult> read_exec_status(const json& value) {
+  if (!truth_of(value, "exited")) return std::nullopt;
+  return read_exec_end(value);
+}
+
+GuestPiece read_piece(const json& value) {
+  GuestPiece piece{bytes_of(value, "buf-b64", "guest-file-read"), truth_of(value, "eof")};
+  return piece;
+}
+
+std::int64_t read_count(const json& value) {
+  return integer_of(value, "count", "guest-file-write");
+}
+
 }  // namespace
+
+Request<std::int64_t> guest_exec(const ExecRequest& request) {
+  json arguments = {{"path", request.path}, {"capture-output", request.capture}};
+  if (!request.arguments.empty()) arguments["arg"] = request.arguments;
+  if (!request.environment.empty()) arguments["env"] = request.environment;
+  if (!request.input.empty()) arguments["input-data"] = to_base64(request.input);
+  return {"guest-exec", std::move(arguments), read_pid};
+}
+Request<std::optional<ExecResult>> guest_exec_status(std::int64_t pid) {
+  return {"guest-exec-status", {{"pid", pid}}, read_exec_status};
+}
+Request<std::int64_t> guest_file_open(std::string_view path, std::string_view mode) {
+  return {"guest-file-open", {{"path", path}, {"mode", mode}}, number};
+}
+Request<GuestPiece> guest_file_read(std::int64_t handle, std::size_t most) {
+  return {"guest-file-read", {{"handle", handle}, {"count", most}}, read_piece};
+}
+Request<std::int64_t> guest_file_write(std::int64_t handle, std::string_view bytes) {
+  return {"guest-file-write", {{"handle", handle}, {"buf-b64", to_base64(bytes)}}, read_count};
+}
+Request<void> guest_file_flush(std::int64_t handle) {
+  return {"guest-file-flush", {{"handle", handle}}, no_result};
+}
+Request<void> guest_file_close(std::int64_t handle) {
+  return {"guest-file-close", {{"handle", handle}}, no_result};
+}
 
 Request<GuestOs> guest_os_info() {
   return {"guest-get-osinfo", nullptr, read_os};
@@ -118,26 +173,20 @@ std::optional<GuestTask::Step> ExecTask::next() {
     pause_ = std::min(pause_ * 2, std::chrono::milliseconds(100));
     return Step{"guest-exec-status", {{"pid", result_.pid}}, pause};
   }
-  json arguments = {{"path", request_.path}, {"capture-output", request_.capture}};
-  if (!request_.arguments.empty()) arguments["arg"] = request_.arguments;
-  if (!request_.environment.empty()) arguments["env"] = request_.environment;
-  if (!request_.input.empty()) arguments["input-data"] = to_base64(request_.input);
-  return Step{"guest-exec", std::move(arguments), {}};
+  auto request = guest_exec(request_);
+  return Step{std::move(request.command), std::move(request.arguments), {}};
 }
 
 void ExecTask::reply(const json& value) {
   if (!started_) {
-    result_.pid = integer_of(value, "pid", "guest-exec");
+    result_.pid = read_pid(value);
     started_ = true;
     return;
   }
-  if (!truth_of(value, "exited")) return;
-  constexpr auto command = "guest-exec-status";
-  result_.code = small_of(value, "exitcode");
-  result_.signal = small_of(value, "signal");
-  result_.out = bytes_of(value, "out-data", command);
-  result_.err = bytes_of(value, "err-data", command);
-  result_.truncated = truth_of(value, "out-truncated") || truth_of(value, "err-truncated");
+  auto end = read_exec_status(value);
+  if (!end) return;
+  end->pid = result_.pid;
+  result_ = std::move(*end);
   exited_ = true;
 }
 

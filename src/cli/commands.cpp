@@ -9,6 +9,7 @@
 #include "cli/doctor.hpp"
 #include "cli/edit.hpp"
 #include "cli/events.hpp"
+#include "cli/exec.hpp"
 #include "cli/forward.hpp"
 #include "cli/image.hpp"
 #include "cli/init.hpp"
@@ -79,6 +80,8 @@ const std::vector<CliCommand>& commands() {
                                          "end VMs at once, without asking their guests"),
       entry<RunOptions, add_run, qlaunch::run>("run", {}, run, "PROFILE -- CMD...",
                                                "a command in a VM of which nothing is left"),
+      entry<ExecOptions, add_exec, exec_command>("exec", {}, run, "VM -- CMD...",
+                                                 "a command in a VM, by its guest agent"),
       entry<ReloadOptions, add_reload, reload>("reload", {}, run, "VM",
                                                "shut a VM down and start it with its profile"),
       entry<RenameOptions, add_rename, rename_command>("rename", {"mv"}, run, "VM NEW",

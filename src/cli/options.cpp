@@ -70,6 +70,11 @@ void add_text(CLI::App& app, std::string& value, const std::string& names, const
   app.add_option(names, value, meaning)->type_name(kind);
 }
 
+void add_texts(CLI::App& app, std::vector<std::string>& values, const std::string& names,
+               const std::string& kind, const std::string& meaning) {
+  app.add_option(names, values, meaning)->type_name(kind)->allow_extra_args(false);
+}
+
 void add_flag(CLI::App& app, bool& flag, const std::string& names, const std::string& meaning) {
   app.add_flag(names, flag, meaning);
 }

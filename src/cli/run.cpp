@@ -25,7 +25,8 @@ constexpr auto tidy_patience = std::chrono::seconds(15);
 /// Ends with its VM, however it ends.
 class Errand {
  public:
-  Errand(const RunOptions& options, Terminal& terminal) : options_(options), progress_(terminal) {
+  Errand(const RunOptions& options, Terminal& terminal)
+      : options_(options), terminal_(terminal), progress_(terminal) {
     if (options.timeout) deadline_ = Clock::now() + *options.timeout;
   }
   ~Errand() {
@@ -48,7 +49,7 @@ class Errand {
   Errand(const Errand&) = delete;
   Errand& operator=(const Errand&) = delete;
 
-  GuestOutput run() {
+  int run() {
     start();
     GuestCommand command;
     command.words = options_.words;
@@ -86,12 +87,15 @@ class Errand {
     warm_ = !launched.warm_from.empty() && !launched.clock_set;
   }
 
-  GuestOutput in_guest(GuestCommand& command) {
+  int in_guest(GuestCommand& command) {
     // The guest has as long as its profile gives it; the command has no end of its own.
     const auto ready_by = Clock::now() + live_->plan.ready.timeout;
     if (options_.serial || live_->plan.descriptor("agent") == nullptr) {
       progress_.waiting("a shell on the serial port");
-      return run_on_serial(*live_, command);
+      const auto output = run_on_serial(*live_, command);
+      progress_.done();
+      terminal_.print(output.out);
+      return output.code;
     }
     const auto until = deadline_ ? std::min(*deadline_, ready_by) : ready_by;
     WaitFor agent;
@@ -105,11 +109,13 @@ class Errand {
       throw error.help("`--serial` does it without an agent, by a shell on the serial port");
     }
     if (warm_) set_guest_clock(*live_);
-    progress_.waiting(options_.words.front());
+    // What it says is not to stand beside what is said of it.
+    command.started = [this] { progress_.done(); };
     return run_by_agent(*live_, command);
   }
 
   const RunOptions& options_;
+  Terminal& terminal_;
   Progress progress_;
   std::optional<Clock::time_point> deadline_;
   std::optional<LiveRecord> live_;
@@ -131,18 +137,8 @@ void add_run(CLI::App& app, RunOptions& options) {
 int run(const RunOptions& options, Terminal& terminal) {
   const InterruptGuard guard;
   try {
-    GuestOutput output;
-    {
-      Errand work(options, terminal);
-      output = work.run();
-    }
-    terminal.print(output.out);
-    terminal.print_error(output.err);
-    if (output.truncated)
-      terminal.complain(warning_at({},
-                                   "the guest agent keeps no more than 16 MiB of output: the "
-                                   "rest is lost"));
-    return output.code;
+    Errand work(options, terminal);
+    return work.run();
   } catch (const OutputClosed&) {
     throw;
   } catch (...) {

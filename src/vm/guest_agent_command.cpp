@@ -1,89 +1,170 @@
 // SPDX-License-Identifier: MIT
 #include "core/error.hpp"
 #include "core/quote.hpp"
-#include "qmp/agent.hpp"
+#include "guest/agent_exec.hpp"
+#include "qmp/requests.hpp"
+#include "vm/agent_socket.hpp"
 #include "vm/guest_command.hpp"
+#include "vm/power_off.hpp"
 
 #include <algorithm>
-#include <string_view>
-
-#include <nlohmann/json.hpp>
-
-#include <poll.h>
+#include <csignal>
 
 namespace qlaunch {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
 
-// The agent keeps at most 16 MiB of each stream and sends them in one line.
-constexpr std::size_t longest_reply = std::size_t{64} << 20;
+/// Between two looks at what else may have happened.
+constexpr auto look_again = milliseconds(250);
+/// An agent that is well answers anything within milliseconds; on a busy host later.
+constexpr auto silence_patience = std::chrono::seconds(10);
+constexpr auto absence_patience = milliseconds(700);
+/// After Ctrl-C, for the questions that end the command.
+constexpr auto last_patience = std::chrono::seconds(3);
 
-std::string decoded(std::string_view text) {
-  constexpr std::string_view digits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  unsigned bits = 0;
-  int count = 0;
-  for (const char character : text) {
-    const auto digit = digits.find(character);
-    if (digit == std::string_view::npos) continue;
-    bits = bits << 6U | static_cast<unsigned>(digit);
-    count += 6;
-    if (count < 8) continue;
-    count -= 8;
-    out += static_cast<char>(bits >> static_cast<unsigned>(count) & 0xffU);
-  }
-  return out;
+bool is_name(std::string_view text) {
+  const auto letter = [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+  };
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  return !text.empty() && letter(text.front()) &&
+         std::all_of(text.begin(), text.end(), [&](char c) { return letter(c) || digit(c); });
 }
 
-GuestOutput output_of(const nlohmann::json& status) {
-  GuestOutput output;
-  output.code =
-      status.contains("signal") ? 128 + status["signal"].get<int>() : status.value("exitcode", 0);
-  output.out = decoded(status.value("out-data", ""));
-  output.err = decoded(status.value("err-data", ""));
-  output.truncated = status.value("out-truncated", false) || status.value("err-truncated", false);
-  return output;
+void check(const GuestCommand& command) {
+  for (const auto& entry : command.environment) {
+    const auto name = entry.substr(0, entry.find('='));
+    if (is_name(name) && name.size() < entry.size()) continue;
+    throw UsageError(in_backticks(entry) + " sets no variable of the environment")
+        .help("write `NAME=VALUE`, the name of letters, digits and `_`");
+  }
+}
+
+/// What stands in the way of an agent that says nothing, as far as QEMU knows it.
+class Silence {
+ public:
+  Silence(const LiveRecord& live, const GuestCommand& command) : live_(live), command_(command) {}
+
+  bool wait_on(milliseconds waited) {
+    const auto now = Clock::now();
+    if (command_.interrupted() || (command_.deadline && now >= *command_.deadline)) {
+      if (!gave_up_) gave_up_ = now;
+      return now - *gave_up_ < last_patience;
+    }
+    // Nothing in the guest has opened the agent's port: nobody is there to wait for.
+    if (!began_ && waited > absence_patience && !std::exchange(asked_, true) && !listens())
+      return stands_still();
+    const auto patience = began_ ? Duration(silence_patience) : command_.patience;
+    return waited < patience || stands_still();
+  }
+  void began() { began_ = true; }
+
+  Error words(const qmp::Timeout& failure) const {
+    const auto vm = "VM " + in_backticks(live_.name);
+    if (command_.interrupted()) return Error("interrupted");
+    if (began_) {
+      const bool late = command_.deadline && Clock::now() >= *command_.deadline;
+      Error error(
+          "the guest agent of " + vm + " stopped answering in the middle of it: " + failure.what(),
+          late ? ExitCode::timeout : ExitCode::failed);
+      error.help("the command may still run in the guest");
+      return error;
+    }
+    if (!listens()) {
+      TimeoutError error("no guest agent runs in " + vm);
+      error.help("install qemu-guest-agent in the guest and start its service");
+      error.help("`qlaunch wait --for agent " + shell_quote(live_.name) +
+                 "` waits for a guest that still boots");
+      return error;
+    }
+    TimeoutError error("the guest agent of " + vm + " does not answer");
+    error.help("its service in the guest hangs: start it anew there");
+    return error;
+  }
+
+ private:
+  /// A guest that is paused, or whose state is being saved, answers later.
+  bool stands_still() const {
+    try {
+      if (operation_under_way(live_.name)) return true;
+      CommandSocket socket(live_, std::chrono::seconds(2));
+      return !socket.client().call(qmp::query_status()).running;
+    } catch (const std::exception&) {
+      return false;
+    }
+  }
+  bool listens() const {
+    try {
+      CommandSocket socket(live_, std::chrono::seconds(2));
+      return agent_listens(socket.client());
+    } catch (const std::exception&) {
+      return true;  // nobody knows
+    }
+  }
+
+  const LiveRecord& live_;
+  const GuestCommand& command_;
+  bool began_ = false, asked_ = false;
+  std::optional<Clock::time_point> gave_up_;
+};
+
+Error refused_words(const LiveRecord& live, const GuestCommand& command,
+                    const qmp::Refused& refused) {
+  // "The command guest-exec has been disabled", or an agent that has never heard of it.
+  if (refused.error_class() == "CommandNotFound") {
+    Error error("the guest agent of VM " + in_backticks(live.name) +
+                " does not allow it: " + refused.desc());
+    error.help(
+        "in the guest, allow guest-exec, guest-exec-status and guest-file-*: in `block-rpcs` and "
+        "`allow-rpcs` of /etc/qemu/qemu-ga.conf, or BLACKLIST_RPC or FILTER_RPC_ARGS in "
+        "/etc/sysconfig/qemu-ga, and start the agent anew");
+    return error;
+  }
+  return Error("the guest cannot run " + in_backticks(command.words.front()) + ": " +
+               refused.desc());
 }
 
 }  // namespace
 
-GuestOutput run_by_agent(const LiveRecord& live, const GuestCommand& command) {
-  const auto* socket = live.plan.descriptor("agent");
-  if (socket == nullptr)
-    throw StateError("VM " + in_backticks(live.name) + " has no channel for a guest agent")
-        .help("set `guest_agent = true` in [machine]");
-  const auto pidfd = open_pidfd(live.qemu);
-  qmp::AgentOptions options;
-  options.reply = std::chrono::seconds(20);
-  options.line_cap = longest_reply;
-  std::vector<qmp::Watch> watches;
-  if (pidfd) watches.push_back({pidfd.get(), "the QEMU process exited"});
-  qmp::Agent agent(socket->path, options, watches);
-  nlohmann::json started;
+int run_by_agent(const LiveRecord& live, const GuestCommand& command) {
+  check(command);
+  Silence silence(live, command);
   try {
-    started = agent.execute(
-        "guest-exec",
-        {{"path", command.words.front()},
-         {"arg", std::vector<std::string>(command.words.begin() + 1, command.words.end())},
-         {"capture-output", true}});
+    qmp::AgentOptions options;
+    options.reply = look_again;
+    options.wait_on = [&](milliseconds waited) { return silence.wait_on(waited); };
+    AgentSocket socket(live, command.patience, options);
+    const AgentTurn turn{[&]() -> qmp::Agent& { return socket.agent(); }, [&] { socket.share(); }};
+    socket.agent().sync();
+    silence.began();
+    AgentCommand work;
+    work.words = {command.words, command.environment, command.folder, command.user};
+    work.in = command.in;
+    work.out = command.out;
+    work.err = command.err;
+    work.deadline = command.deadline;
+    work.interrupted = command.interrupted;
+    const auto end = run_agent_command(turn, work, command.started);
+    switch (end.how) {
+      case AgentCommandEnd::How::interrupted:
+        throw Error("interrupted");
+      case AgentCommandEnd::How::deadline:
+        throw TimeoutError(in_backticks(command.words.front()) +
+                           " did not end in time, and was ended");
+      case AgentCommandEnd::How::unread:
+        return 128 + SIGPIPE;
+      case AgentCommandEnd::How::itself:
+        break;
+    }
+    return end.code;
   } catch (const qmp::Refused& refused) {
-    throw Error("the guest cannot run " + in_backticks(command.words.front()) + ": " +
-                refused.what());
-  }
-  const auto pid = started.at("pid");
-  auto pause = std::chrono::milliseconds(2);
-  for (;;) {
-    const auto status = agent.execute("guest-exec-status", {{"pid", pid}});
-    if (status.value("exited", false)) return output_of(status);
-    if (command.interrupted()) throw Error("interrupted");
-    if (command.deadline && Clock::now() >= *command.deadline)
-      throw TimeoutError(in_backticks(command.words.front()) + " did not end in time");
-    // The agent cannot be waited for; a short command costs little, a long one a tenth of a second.
-    pollfd ended{pidfd.get(), POLLIN, 0};
-    poll(&ended, 1, static_cast<int>(pause.count()));
-    pause = std::min(pause * 2, std::chrono::milliseconds(100));
+    throw refused_words(live, command, refused);
+  } catch (const qmp::Timeout& failure) {
+    throw silence.words(failure);
+  } catch (const qmp::Gone&) {
+    throw StateError("VM " + in_backticks(live.name) + " ended before the command did");
   }
 }
 

@@ -2,7 +2,7 @@
 #include "vm/guest_clock.hpp"
 
 #include "core/error.hpp"
-#include "qmp/agent.hpp"
+#include "vm/agent_socket.hpp"
 
 #include <chrono>
 
@@ -28,15 +28,14 @@ bool is_right(nanoseconds guest) {
 }  // namespace
 
 ClockSet set_guest_clock(const LiveRecord& live, Duration patience) {
-  const auto* socket = live.plan.descriptor("agent");
-  if (socket == nullptr) return {false, false, "the VM has no channel for a guest agent"};
+  if (live.plan.descriptor("agent") == nullptr)
+    return {false, false, "the VM has no channel for a guest agent"};
   const qmp::Deadline deadline(patience);
   try {
-    const auto qemu = open_pidfd(live.qemu);
-    if (!qemu) return {false, true, "QEMU has ended"};
     qmp::AgentOptions options;
     options.reply = std::chrono::duration_cast<std::chrono::milliseconds>(patience);
-    qmp::Agent agent(socket->path, options, {{qemu.get(), "the QEMU process exited"}});
+    AgentSocket turn(live, patience, options);
+    auto& agent = turn.agent();
     agent.sync(deadline);
     std::string refusal;
     try {

@@ -4,7 +4,7 @@
 #include "core/error.hpp"
 #include "core/quote.hpp"
 #include "host/files.hpp"
-#include "qmp/agent.hpp"
+#include "vm/agent_socket.hpp"
 #include "vm/keeper.hpp"
 
 #include <algorithm>
@@ -24,26 +24,22 @@ constexpr auto agent_patience = std::chrono::seconds(2);
 /// A shutdown that the guest cannot even begin is refused at once.
 constexpr auto refusal_window = std::chrono::milliseconds(500);
 
-std::optional<qmp::Agent> agent_of(const LiveRecord& live, int pidfd) {
-  const auto* socket = live.plan.descriptor("agent");
-  if (socket == nullptr) return std::nullopt;
-  qmp::AgentOptions options;
-  options.reply = agent_patience;
-  return qmp::Agent(socket->path, options, {{pidfd, "the QEMU process exited"}});
-}
-
 /// False where the agent does not answer, or refuses: the power button is left.
 bool ask_agent(const LiveRecord& live) {
-  const auto pidfd = open_pidfd(live.qemu);
+  if (live.plan.descriptor("agent") == nullptr) return false;
   try {
-    auto agent = agent_of(live, pidfd.get());
-    if (!agent) return false;
-    agent->send("guest-shutdown", {{"mode", "powerdown"}}, agent_patience, refusal_window);
+    qmp::AgentOptions options;
+    options.reply = agent_patience;
+    AgentSocket socket(live, agent_patience, options);
+    socket.agent().send("guest-shutdown", {{"mode", "powerdown"}}, agent_patience, refusal_window);
     return true;
   } catch (const qmp::Gone&) {
     // It is on its way out, or its agent is: the button tells.
     return !alive(live.qemu);
   } catch (const qmp::Error&) {
+    return false;
+  } catch (const TimeoutError&) {
+    // Another command keeps the agent to itself.
     return false;
   }
 }

@@ -6,7 +6,7 @@
 #include "core/text.hpp"
 #include "host/files.hpp"
 #include "host/paths.hpp"
-#include "qmp/agent.hpp"
+#include "vm/agent_socket.hpp"
 #include "vm/journal.hpp"
 #include "vm/live.hpp"
 #include "vm/record.hpp"
@@ -52,19 +52,17 @@ bool wait_serial(const Waiting& waiting, const std::string& text) {
 }
 
 bool wait_agent(const Waiting& waiting) {
-  const auto* socket = waiting.live.plan.descriptor("agent");
-  if (socket == nullptr)
-    throw StateError("VM " + in_backticks(waiting.live.name) + " has no channel for a guest agent")
-        .help("set `guest_agent = true` in [machine]");
   for (;;) {
     try {
       qmp::AgentOptions options;
       options.reply = std::chrono::milliseconds(500);
-      qmp::Agent agent(socket->path, options, {{waiting.pidfd.get(), "the QEMU process exited"}});
-      agent.ping();
+      AgentSocket socket(waiting.live, options.reply, options);
+      socket.agent().ping();
       return true;
     } catch (const qmp::Error&) {
       if (!alive(waiting.live.qemu)) waiting.throw_ended();
+    } catch (const TimeoutError&) {  // NOLINT(bugprone-empty-catch)
+      // Another command asks it something just now.
     }
     if (Clock::now() >= waiting.deadline)
       throw TimeoutError("no guest agent answers in VM " + in_backticks(waiting.live.name));

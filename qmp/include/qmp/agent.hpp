@@ -33,6 +33,9 @@ struct AgentOptions {
   /// Until the agent has answered a sync, and until a command is answered.
   std::chrono::milliseconds reply{5000};
   std::size_t line_cap = default_line_cap;
+  /// Asked each time that `reply` has passed without an answer, with the time since the command was
+  /// sent: true waits as long again. The guest may stand still, or a person have enough of it.
+  std::function<bool(std::chrono::milliseconds waited)> wait_on = {};
 };
 
 class Agent {

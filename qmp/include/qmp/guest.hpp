@@ -70,6 +70,23 @@ Request<std::chrono::system_clock::time_point> guest_time();
 Request<void> guest_set_time(
     std::optional<std::chrono::system_clock::time_point> time = std::nullopt);
 
+struct GuestPiece {
+  std::string bytes;
+  bool end = false;  ///< Nothing more is there now; a file that grows has more later.
+};
+
+/// The pieces of which the tasks below consist, for a driver of its own.
+Request<std::int64_t> guest_exec(const ExecRequest& request);
+/// Nothing while it runs.
+Request<std::optional<ExecResult>> guest_exec_status(std::int64_t pid);
+/// `mode` is fopen's. A handle is the agent's, not the connection's: it outlives that.
+Request<std::int64_t> guest_file_open(std::string_view path, std::string_view mode);
+Request<GuestPiece> guest_file_read(std::int64_t handle, std::size_t most);
+/// How much was taken.
+Request<std::int64_t> guest_file_write(std::int64_t handle, std::string_view bytes);
+Request<void> guest_file_flush(std::int64_t handle);
+Request<void> guest_file_close(std::int64_t handle);
+
 /// Something that takes several commands of the agent's. Ask next(), let the agent carry it out
 /// after the pause, hand the value of its answer to reply(), and so on until nothing is next.
 class GuestTask {

@@ -4,8 +4,8 @@
 #include "core/quote.hpp"
 #include "host/process.hpp"
 #include "image/internal_snapshots.hpp"
-#include "qmp/agent.hpp"
 #include "qmp/job.hpp"
+#include "vm/agent_socket.hpp"
 #include "vm/disk/live_overlays.hpp"
 #include "vm/guest_clock.hpp"
 #include "vm/snapshot/parts.hpp"
@@ -65,13 +65,10 @@ class Frozen {
 
  private:
   void call(const char* command) {
-    const auto qemu = open_pidfd(live_.qemu);
     qmp::AgentOptions options;
     options.reply = freeze_patience;
-    std::vector<qmp::Watch> watches;
-    if (qemu) watches.push_back({qemu.get(), "the QEMU process exited"});
-    qmp::Agent agent(live_.plan.descriptor("agent")->path, options, watches);
-    agent.execute(command);
+    AgentSocket socket(live_, freeze_patience, options);
+    socket.agent().execute(command);
   }
 
   const LiveRecord& live_;

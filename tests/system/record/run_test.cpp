@@ -51,6 +51,9 @@ TEST_CASE("a command's output, error and exit code come out of an ephemeral VM b
   CHECK_FALSE(contains(ran.out, "to-err"));
   CHECK(nothing_left(home));
 
+  const auto fed = home.run_with_input({"run", "linux.toml", "--", "cat"}, "its input");
+  CHECK(fed.out == "its input");
+
   // Bytes are bytes, and more than one message's worth.
   const auto zeros = home.run({"run", "linux.toml", "--", "head", "-c", "3000000", "/dev/zero"});
   CHECK(zeros.code == 0);
@@ -59,7 +62,7 @@ TEST_CASE("a command's output, error and exit code come out of an ephemeral VM b
   const auto killed = home.run({"run", "linux.toml", "--", "sh", "-c", "kill -9 $$"});
   CHECK(killed.code == 128 + SIGKILL);
   const auto unknown = home.run({"run", "linux.toml", "--", "no-such-command"});
-  CHECK(unknown.code == 125);
+  CHECK(unknown.code == 127);
   CHECK(contains(unknown.err, "no-such-command"));
   CHECK(nothing_left(home));
 }

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+#include "guest/exec_script.hpp"
+
+#include "core/quote.hpp"
+
+namespace qlaunch::guest_exec {
+namespace {
+
+// An agent started by systemd on NixOS finds little by itself.
+constexpr const char* find_programs = R"sh(
+PATH=${PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}
+[ ! -d /run/current-system/sw/bin ] || PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin
+export PATH
+)sh";
+
+// dd passes on at once what it has read, as no other common program does for a pipe. In a pipeline
+// each part is a process of its own: signals for the command are not for them.
+constexpr const char* functions = R"sh(
+own() {
+  read -r n r </proc/self/stat
+  echo "$n" >>"$B.p"
+  n=0
+}
+pump() {
+  trap '' INT TERM HUP
+  LC_ALL=C
+  export LC_ALL
+  own
+  while :; do
+    if ! r=$(dd bs=65536 count=32 of="$1$n" 2>&1); then
+      [ -e "$B.q" ] || echo "qlaunch: output: $r" >&2
+      return
+    fi
+    r=${r%%" records in"*}
+    r=${r##*[!0-9+]}
+    [ $((${r%+*} + ${r#*+})) -eq 32 ] || return
+    n=$((n + 1))
+    if [ $n = 1 ]; then mkfifo "$1c" && exec 9<>"$1c" || return; fi
+    [ $n -lt 3 ] || { read -r r <&9; rm -f "$1$((n - 3))"; }
+  done
+}
+feed() {
+  trap '' INT TERM HUP
+  own
+  while read -r n <&5 && [ "$n" != end ]; do
+    cat "$B.i$n" 2>/dev/null
+    echo >>"$B.a"
+  done
+}
+body() {
+  trap : INT TERM HUP
+  exec 4>&2 2>/dev/null
+  (
+    exec 2>&4 3>&- 4>&- 5>&-
+    umask 022
+    if [ -n "$dir" ]; then
+      cd -- "$dir" 2>/dev/null || { echo cd >"$B.x"; exit 1; }
+    fi
+    HOME=${HOME:-/root}
+    export HOME
+    while [ "$count" -gt 0 ]; do
+      export "$1"
+      shift
+      count=$((count - 1))
+    done
+    exec "$@"
+  )
+  r=$?
+  [ -s "$B.x" ] || echo $r >"$B.x"
+)sh";
+
+constexpr const char* beginning = R"sh(
+trap : INT TERM HUP
+B=$1 dir=$2 count=$3
+shift 3
+umask 077
+{ true >"$B.x"; } 2>/dev/null
+[ -e "$B.x" ] || { echo "qlaunch: files" >&2; exit 125; }
+)sh";
+
+constexpr const char* prepare_feed = R"sh(
+true >"$B.i0"
+true >"$B.i1"
+true >"$B.a"
+mkfifo "$B.i" && exec 5<>"$B.i" || { echo "qlaunch: files" >&2; exit 125; }
+{ feed 3>&- | body "$@" 2>&3 | pump "$B.o" 3>&- >/dev/null; } 3>&1 | pump "$B.e" >/dev/null
+)sh";
+
+constexpr const char* plain_pipeline = R"sh(
+{ body "$@" 2>&3 | pump "$B.o" 3>&- >/dev/null; } 3>&1 | pump "$B.e" >/dev/null
+)sh";
+
+constexpr const char* ending = R"sh(
+read -r r <"$B.x"
+case $r in
+  cd) echo "qlaunch: cd" >&2; exit 125 ;;
+  '') exit 125 ;;
+esac
+exit "$r"
+)sh";
+
+}  // namespace
+
+std::vector<std::string> program(const std::string& base, Input input, const Words& words) {
+  std::string text = std::string(find_programs) + functions;
+  // Whoever still feeds is to see that nobody reads any more.
+  if (input == Input::fed) text += "  exec </dev/null\n  echo end >&5\n";
+  text += "}\n";
+  text += beginning;
+  if (input == Input::none) text += "exec </dev/null\n";
+  text += input == Input::fed ? prepare_feed : plain_pipeline;
+  text += ending;
+  std::vector<std::string> out{"/bin/sh",
+                               "-c",
+                               std::move(text),
+                               "qlaunch",
+                               base,
+                               words.folder,
+                               std::to_string(words.environment.size())};
+  out.insert(out.end(), words.environment.begin(), words.environment.end());
+  if (!words.user.empty()) {
+    for (const char* word : {"su", "-s", "/bin/sh", "-c", "exec \"$@\"", "--"})
+      out.emplace_back(word);
+    out.push_back(words.user);
+    out.emplace_back("qlaunch");
+  }
+  out.insert(out.end(), words.command.begin(), words.command.end());
+  return out;
+}
+
+std::string kill_line(long pid, const std::string& signal) {
+  return "kill -" + signal + " -" + std::to_string(pid);
+}
+
+namespace {
+
+/// `test` sees a process's number as $p and what stands behind its name, which may hold anything:
+/// state $1, parent $2, group $3, session $4.
+std::string for_each_process(const std::string& test) {
+  return "for f in /proc/[0-9]*/stat; do l=; { read -r l <$f; } 2>/dev/null; p=${l%% *}; "
+         "set -- ${l##*) }; " +
+         test + "; done";
+}
+
+}  // namespace
+
+std::string kill_all_line(long pid) {
+  // Again, until none is left: one that was just being made is not in the list. The dead stay in it
+  // until somebody has asked how they ended.
+  return "k=1 n=0; while [ $k = 1 ] && [ $n -lt 1000 ]; do k=0 n=$((n + 1)); " +
+         for_each_process("[ \"$4\" != " + std::to_string(pid) +
+                          " ] || [ \"$1\" = Z ] || { kill -KILL $p; k=1; }") +
+         "; done";
+}
+
+std::string let_go_line(const std::string& base) {
+  const auto file = shell_quote(base);
+  return "true >" + file + ".q; o=' '; while read -r l; do o=\"$o$l \"; done <" + file + ".p; " +
+         for_each_process("case $o in *\" $2 \"*) kill -KILL $p ;; esac");
+}
+
+std::string remove_line(const std::string& base) {
+  return "rm -f " + shell_quote(base) + ".*";
+}
+
+}  // namespace qlaunch::guest_exec
