@@ -33,8 +33,12 @@ TEST_CASE("cli: snapshots of a VM") {
   test::run_case("snapshot");
 }
 
+TEST_CASE("cli: exec") {
+  test::run_case("exec");
+}
+
 TEST_CASE("cli: every .case file has a test") {
-  const std::vector<std::string> known{"check",  "init",     "life",     "manuals",
+  const std::vector<std::string> known{"check",  "exec",     "init",     "life", "manuals",
                                        "no_vms", "overview", "snapshot", "words"};
   std::vector<std::string> there;
   for (const auto& entry : std::filesystem::directory_iterator(test::case_folder())) {
