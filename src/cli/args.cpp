@@ -2,6 +2,7 @@
 #include "cli/args.hpp"
 
 #include "cli/options.hpp"
+#include "host/own_programs.hpp"
 #include "image/hello_image.hpp"
 #include "plan/explain.hpp"
 #include "plan/script.hpp"
@@ -14,6 +15,10 @@ namespace {
 std::string script(const Prepared& prepared) {
   ScriptOptions options;
   if (!prepared.facts.qemu_img.empty()) options.qemu_img = prepared.facts.qemu_img;
+  for (const auto& each : prepared.plan.preparations) {
+    if (std::holds_alternative<MakeSeed>(each.what))
+      options.seed_program = own_program("seed", "that makes volumes");
+  }
   options.hello_boot_code = hello_boot_code();
   options.hello_size = hello_image_size;
   return plan_script(prepared.plan, options);

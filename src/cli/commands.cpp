@@ -104,7 +104,7 @@ const std::vector<CliCommand>& commands() {
       entry<ConsoleOptions, add_console, console>(
           "console", {}, look, "VM", "the serial port on this terminal; Ctrl-] leaves"),
       entry<SshOptions, add_ssh, ssh>("ssh", {"shell"}, look, "[USER@]VM",
-                                              "a shell in a guest, or a command behind `--`"),
+                                      "a shell in a guest, or a command behind `--`"),
       entry<ViewOptions, add_view, view>("view", {}, look, "VM", "a window on a VM's screen"),
       entry<ForwardOptions, add_forward, forward>("forward", {}, change, "ACTION VM",
                                                   "ports of a running VM: list, add, remove"),

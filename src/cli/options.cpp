@@ -79,11 +79,6 @@ void add_flag(CLI::App& app, bool& flag, const std::string& names, const std::st
   app.add_flag(names, flag, meaning);
 }
 
-void add_texts(CLI::App& app, std::vector<std::string>& values, const std::string& names,
-               const std::string& kind, const std::string& meaning) {
-  app.add_option(names, values, meaning)->type_name(kind)->allow_extra_args(false);
-}
-
 void add_count(CLI::App& app, int& count, const std::string& names, const std::string& meaning) {
   app.add_flag_function(
       names, [&count](std::int64_t times) { count = static_cast<int>(times); }, meaning);

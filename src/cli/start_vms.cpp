@@ -151,7 +151,9 @@ class Starts {
 
   /// What a guest says while it boots, one that goes on from a snapshot does not say again.
   static bool said_it_already(const Launched& launched) {
-    return launched.resumed && launched.live.plan.ready.when.kind == ReadyWhen::Kind::serial;
+    const auto kind = launched.live.plan.ready.when.kind;
+    return launched.resumed &&
+           (kind == ReadyWhen::Kind::serial || kind == ReadyWhen::Kind::provisioned);
   }
 
   LaunchProgress progress_of(const LaunchRequest& request) {

@@ -21,7 +21,7 @@ constexpr Duration for_ever = std::chrono::hours(24 * 365 * 10);
 void add_wait(CLI::App& app, WaitOptions& options) {
   add_word(app, options.vm, "VM", "a VM's name, or its profile");
   add_text(app, options.what, "--for", "WHAT",
-           "ready (the default), started, ssh, agent, stopped, serial:TEXT or port:N");
+           "ready (the default), started, ssh, agent, provisioned, stopped, serial:TEXT or port:N");
   add_timeout(app, options.timeout,
               "give up after this time; default: `[ready] timeout` of the profile, and never for "
               "stopped");

@@ -7,6 +7,7 @@
 #include "host/files.hpp"
 #include "host/programs.hpp"
 #include "host/spawn.hpp"
+#include "host/ssh_agent.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -77,6 +78,59 @@ std::vector<std::string> ssh_public_keys(const std::string& home) {
     }
   }
   return keys;
+}
+
+/// Those of files first. An agent that does not answer holds up no start for long.
+std::vector<std::string> all_ssh_keys(const std::string& home) {
+  auto keys = ssh_public_keys(home);
+  const char* agent = std::getenv("SSH_AUTH_SOCK");
+  if (agent == nullptr) return keys;
+  for (auto& key : agent_keys(agent, std::chrono::seconds(2))) {
+    if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(std::move(key));
+  }
+  return keys;
+}
+
+std::map<std::string, std::string> proxies() {
+  std::map<std::string, std::string> found;
+  for (const std::string name : {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}) {
+    auto capitals = name;
+    for (char& character : capitals) {
+      if (character >= 'a') character = static_cast<char>(character - 'a' + 'A');
+    }
+    for (const auto& spelling : {name, capitals}) {
+      if (!has_variable(spelling.c_str()) || found.contains(name)) continue;
+      const std::string value = std::getenv(spelling.c_str());
+      const bool one_line = std::none_of(
+          value.begin(), value.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; });
+      if (one_line) found[name] = value;
+    }
+  }
+  // What is left out of nothing is nothing.
+  if (found.size() == 1 && found.contains("no_proxy")) found.clear();
+  return found;
+}
+
+/// Where administrators put authorities of their own: Debian, Fedora, Arch, SUSE.
+std::vector<std::string> ca_certificates() {
+  std::vector<std::string> files;
+  for (const char* folder :
+       {"/usr/local/share/ca-certificates", "/etc/pki/ca-trust/source/anchors",
+        "/etc/ca-certificates/trust-source/anchors", "/etc/pki/trust/anchors"}) {
+    std::error_code error;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder, error)) {
+      if (entry.is_regular_file(error)) files.push_back(entry.path().string());
+    }
+  }
+  std::sort(files.begin(), files.end());
+  std::vector<std::string> texts;
+  for (const auto& file : files) {
+    auto text = try_read_file(file);
+    if (text && text->find("-----BEGIN CERTIFICATE-----") != std::string::npos &&
+        text->find("PRIVATE KEY") == std::string::npos)
+      texts.push_back(std::move(*text));
+  }
+  return texts;
 }
 
 }  // namespace
@@ -151,6 +205,10 @@ FactsRequest facts_request(const Profile& profile) {
   for (const auto& network : profile.networks) {
     if (network.mode == NetworkMode::bridge) request.bridge = true;
   }
+  request.proxies = profile.guest.proxy == "host";
+  const auto& authorities = profile.guest.ca_certs;
+  request.ca_certificates =
+      std::find(authorities.begin(), authorities.end(), "host") != authorities.end();
   const auto& keys = profile.guest.ssh_keys;
   request.ssh_keys =
       profile.guest.present && std::find(keys.begin(), keys.end(), "auto") != keys.end();
@@ -189,7 +247,9 @@ HostFacts gather_facts(const FactsRequest& request, const StateRoots& roots) {
   facts.gid = ::getegid();
   facts.user = user_name();
   facts.home = home_folder();
-  if (request.ssh_keys) facts.ssh_public_keys = ssh_public_keys(facts.home);
+  if (request.ssh_keys) facts.ssh_public_keys = all_ssh_keys(facts.home);
+  if (request.proxies) facts.proxies = proxies();
+  if (request.ca_certificates) facts.ca_certificates = ca_certificates();
   facts.file = file_fact;
   facts.read = [](const std::string& path) { return try_read_file(path); };
   return facts;

@@ -23,6 +23,8 @@ struct FactsRequest {
   bool swtpm = false;
   bool bridge = false;
   bool ssh_keys = false;
+  bool proxies = false;
+  bool ca_certificates = false;
 };
 
 /// Only what this profile needs.

@@ -3,13 +3,11 @@
 
 #include "core/error.hpp"
 #include "core/quote.hpp"
-#include "host/paths.hpp"
-#include "host/programs.hpp"
+#include "host/own_programs.hpp"
 #include "host/spawn.hpp"
 
 #include <array>
 #include <cerrno>
-#include <filesystem>
 #include <optional>
 
 #include <fcntl.h>
@@ -30,16 +28,6 @@ Pipe make_pipe() {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) throw system_error("cannot make a pipe", errno);
   return {UniqueFd(ends[0]), UniqueFd(ends[1])};
-}
-
-std::string program() {
-  const auto places = fetch_places(std::filesystem::path(own_executable()).parent_path().string());
-  for (const auto& place : places) {
-    if (is_executable(place)) return place;
-  }
-  throw Error("`qlaunch-fetch`, the part of qlaunch that downloads, is not found")
-      .help("`meson install` puts it to " + in_backticks(places.back()) +
-            "; a `qlaunch` that was copied alone finds it beside itself");
 }
 
 /// Kills it unless told that it has ended.
@@ -95,25 +83,10 @@ class Lines {
 
 }  // namespace
 
-std::vector<std::string> fetch_places(const std::string& folder) {
-  const std::filesystem::path here(folder);
-  const std::filesystem::path configured(QLAUNCH_LIBEXECDIR);
-  const std::string name = "qlaunch-fetch";
-  // In the build folder, beside it, in a prefix that was moved, in the one it was built for.
-  std::vector<std::filesystem::path> places{here / "fetch" / name, here / name};
-  if (configured.is_relative()) places.push_back(here.parent_path() / configured / name);
-  places.push_back(here.parent_path() / "libexec" / name);
-  places.push_back(std::filesystem::path(QLAUNCH_PREFIX) / configured / name);
-  std::vector<std::string> out;
-  out.reserve(places.size());
-  for (const auto& place : places) out.push_back(place.lexically_normal().string());
-  return out;
-}
-
 FetchEvent run_fetch(const FetchJob& job, const FetchFiles& files,
                      const std::function<void(const FetchEvent&)>& told,
                      const std::function<bool()>& interrupted) {
-  const auto file = program();
+  const auto file = own_program("fetch", "that downloads");
   auto input = make_pipe();
   auto output = make_pipe();
   SpawnOptions options;

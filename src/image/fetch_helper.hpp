@@ -6,8 +6,6 @@
 #include "image/fetch_job.hpp"
 
 #include <functional>
-#include <string>
-#include <vector>
 
 namespace qlaunch {
 
@@ -21,8 +19,5 @@ struct FetchFiles {
 FetchEvent run_fetch(const FetchJob& job, const FetchFiles& files,
                      const std::function<void(const FetchEvent&)>& told,
                      const std::function<bool()>& interrupted);
-
-/// Where the helper may be, seen from the folder of this program.
-std::vector<std::string> fetch_places(const std::string& folder);
 
 }  // namespace qlaunch

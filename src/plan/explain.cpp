@@ -49,6 +49,9 @@ struct Describe {
   }
   std::string operator()(const CopyFile& it) const { return "copy of " + it.from + ": " + it.path; }
   std::string operator()(const WriteHelloImage& it) const { return "hello image " + it.path; }
+  std::string operator()(const MakeSeed& it) const {
+    return "volume " + it.path + " (" + std::to_string(it.files.size()) + " files)";
+  }
 };
 
 Json words_of(const Command& command) {

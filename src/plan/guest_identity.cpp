@@ -3,30 +3,12 @@
 
 #include "core/quote.hpp"
 #include "core/units.hpp"
+#include "plan/base64.hpp"
 #include "plan/identity.hpp"
-
-#include <array>
-#include <cstdint>
 
 namespace qlaunch::planner {
 
 namespace {
-
-std::string base64(std::string_view bytes) {
-  constexpr std::string_view digits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t index = 0; index < bytes.size(); index += 3) {
-    std::array<std::uint32_t, 3> group{};
-    const std::size_t count = std::min<std::size_t>(3, bytes.size() - index);
-    for (std::size_t part = 0; part < count; ++part)
-      group[part] = static_cast<unsigned char>(bytes[index + part]);
-    const std::uint32_t bits = (group[0] << 16U) | (group[1] << 8U) | group[2];
-    for (std::size_t part = 0; part < 4; ++part)
-      out += part <= count ? digits[(bits >> (18U - 6U * part)) & 63U] : '=';
-  }
-  return out;
-}
 
 /// An SMBIOS string ends at a zero byte and systemd reads it as a line: anything but plain text
 /// goes as base64.

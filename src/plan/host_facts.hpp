@@ -78,7 +78,9 @@ struct HostFacts {
   std::string machine_id;  // of the host; makes MAC addresses unique across hosts
   unsigned uid = 0, gid = 0;
   std::string user, home;
-  std::vector<std::string> ssh_public_keys;  // lines of ~/.ssh/*.pub
+  std::vector<std::string> ssh_public_keys;    // lines of ~/.ssh/*.pub, and the ssh agent's
+  std::map<std::string, std::string> proxies;  // "http_proxy" …, as the environment has them
+  std::vector<std::string> ca_certificates;    // texts of those that were added to the host's own
   /// Follows symlinks. Absolute paths only.
   std::function<FileFact(const std::string&)> file;
   /// The text of a small file, for a NixOS boot.json; nothing where it cannot be read.

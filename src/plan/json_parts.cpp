@@ -2,6 +2,7 @@
 #include "plan/json_parts.hpp"
 
 #include "core/error.hpp"
+#include "core/text.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -38,7 +39,39 @@ struct ToJson {
   Json operator()(const CopyFile& it) const {
     return {{"make", "copy"}, {"path", it.path}, {"from", it.from}};
   }
+  Json operator()(const MakeSeed& it) const {
+    Json files = Json::array();
+    for (const auto& file : it.files) {
+      Json one{{"name", file.name}, {"executable", file.executable}};
+      // JSON holds text alone.
+      if (first_invalid_utf8(file.content)) {
+        one["bytes"] = Json::array();
+        for (const char byte : file.content)
+          one["bytes"].push_back(static_cast<unsigned char>(byte));
+      } else {
+        one["content"] = file.content;
+      }
+      files.push_back(std::move(one));
+    }
+    return {{"make", "seed"},
+            {"path", it.path},
+            {"ssh_folder", it.ssh_folder},
+            {"files", std::move(files)}};
+  }
 };
+
+MakeSeed seed_from(const Json& json, std::string path) {
+  MakeSeed seed{std::move(path), json.at("ssh_folder"), {}};
+  for (const auto& one : json.at("files")) {
+    MakeSeed::File file{one.at("name"), one.value("content", ""), one.at("executable")};
+    if (one.contains("bytes")) {
+      for (const auto& byte : one.at("bytes"))
+        file.content += static_cast<char>(byte.get<unsigned char>());
+    }
+    seed.files.push_back(std::move(file));
+  }
+  return seed;
+}
 
 }  // namespace
 
@@ -63,6 +96,7 @@ Preparation preparation_from(const Json& json) {
   if (make == "hello-image") return {WriteHelloImage{std::move(path)}, {}};
   if (make == "file") return {WriteFile{std::move(path), json.at("content")}, {}};
   if (make == "copy") return {CopyFile{std::move(path), json.at("from")}, {}};
+  if (make == "seed") return {seed_from(json, std::move(path)), {}};
   if (make == "nvram")
     return {MakeNvram{std::move(path), json.at("template"), json.at("template_format")}, {}};
   if (make != "disk") throw Error("unknown preparation `" + make + "` in a plan");

@@ -15,6 +15,7 @@
 #include "plan/network.hpp"
 #include "plan/plan.hpp"
 #include "plan/process.hpp"
+#include "plan/seed/seed.hpp"
 #include "plan/shares.hpp"
 #include "plan/tpm.hpp"
 
@@ -62,6 +63,7 @@ Planned make_plan(const Profile& profile, const HostFacts& facts, const PlanInpu
   planner::add_disks(draft);
   planner::add_network(draft);
   planner::add_shares(draft);
+  planner::add_seed(draft);
   planner::add_display(draft);
   planner::add_audio(draft);
   add_extra(draft);

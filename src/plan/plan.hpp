@@ -93,8 +93,21 @@ struct WriteHelloImage {
 struct CopyFile {  // made anew at each start
   std::string path, from;
 };
+/// The volume that tells the guest who it is; made anew where its content changed.
+struct MakeSeed {
+  struct File {
+    std::string name, content;
+    bool executable = false;
+  };
+  std::string path;
+  /// Where the VM's keys are, which the files have marks for (plan/seed/marks.hpp): neither the
+  /// record nor a script shows them. Empty: no marks.
+  std::string ssh_folder;
+  std::vector<File> files;
+};
 struct Preparation {
-  std::variant<MakeFolder, MakeDisk, MakeNvram, WriteFile, WriteHelloImage, CopyFile> what;
+  std::variant<MakeFolder, MakeDisk, MakeNvram, WriteFile, WriteHelloImage, CopyFile, MakeSeed>
+      what;
   Reason reason;
 };
 
@@ -156,6 +169,7 @@ struct Plan {
   std::vector<std::string> macs;
   std::vector<MissingImage> missing_images;
   std::string serial_log, vnc_socket, spice_address;
+  std::string provision_log;  // what the guest says of how far it is; empty: it is not told to
   DisplayType display = DisplayType::none;  // resolved
   PlannedGuest guest;
   Ready ready;

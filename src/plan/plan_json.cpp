@@ -183,6 +183,7 @@ Plan read_plan(const Json& json) {
   plan.serial_log = json.at("serial_log");
   plan.vnc_socket = json.at("vnc_socket");
   plan.spice_address = json.at("spice_address");
+  plan.provision_log = json.at("provision_log");
   plan.display = value_for(display_words, json.at("display"));
   const auto& guest = json.at("guest");
   plan.guest = {guest.at("user"), guest.at("hostname"), guest.at("forward_agent")};
@@ -222,6 +223,7 @@ std::string plan_to_json(const Plan& plan) {
   json["serial_log"] = plan.serial_log;
   json["vnc_socket"] = plan.vnc_socket;
   json["spice_address"] = plan.spice_address;
+  json["provision_log"] = plan.provision_log;
   json["display"] = word_for(display_words, plan.display);
   json["guest"] = {{"user", plan.guest.user},
                    {"hostname", plan.guest.hostname},

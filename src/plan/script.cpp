@@ -3,6 +3,7 @@
 
 #include "core/quote.hpp"
 #include "core/text.hpp"
+#include "plan/seed/volume_json.hpp"
 
 #include <algorithm>
 #include <string_view>
@@ -150,6 +151,10 @@ struct Prepare {
   }
   std::string operator()(const CopyFile& it) const {
     return "cp " + word(it.from) + ' ' + word(it.path) + '\n';
+  }
+  std::string operator()(const MakeSeed& it) const {
+    return word(options.seed_program) + " >" + word(it.path) + " <<'END'\n" +
+           seed_volume_json(it.files, "") + "END\n";
   }
   std::string operator()(const WriteHelloImage& it) const { return hello_image(it.path, options); }
 };

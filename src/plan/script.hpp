@@ -20,6 +20,7 @@ struct ScriptOptions {
   /// The image of the built-in profile, for plans that write it: its first bytes and whole size.
   std::span<const std::uint8_t> hello_boot_code;
   std::size_t hello_size = 0;
+  std::string seed_program = "qlaunch-seed";
 };
 
 std::string plan_script(const Plan& plan, const ScriptOptions& options);

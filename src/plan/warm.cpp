@@ -52,8 +52,6 @@ std::optional<std::string> unfit_for_warm_start(const Profile& profile, bool age
   if (profile.ready.when.kind == ReadyWhen::Kind::started &&
       !(agent && profile.machine.guest_agent))
     return "no [ready] at which its state could be saved";
-  if (profile.ready.when.kind == ReadyWhen::Kind::provisioned)
-    return "a [ready] that this version does not know";
   return std::nullopt;
 }
 
@@ -73,6 +71,9 @@ std::string warm_command_lines(const Plan& plan) {
   // What the guest is told by file.
   for (const auto& each : plan.preparations) {
     if (const auto* file = std::get_if<WriteFile>(&each.what)) out += file->content + '\n';
+    if (const auto* seed = std::get_if<MakeSeed>(&each.what)) {
+      for (const auto& file : seed->files) out += file.name + '\n' + file.content + '\n';
+    }
   }
   return out;
 }

@@ -9,6 +9,10 @@
 namespace qlaunch {
 namespace {
 
+bool told_by(const Guest& guest, GuestVia via) {
+  return std::find(guest.via.begin(), guest.via.end(), via) != guest.via.end();
+}
+
 void check_ready_rule(Checker& checker) {
   const auto& profile = checker.profile();
   const auto& when = profile.ready.when;
@@ -41,6 +45,14 @@ void check_ready_rule(Checker& checker) {
       if (!profile.guest.present)
         checker.error("ready.when", "nothing is provisioned: there is no [guest]",
                       "add a [guest], or wait for \"ssh\", \"agent\" or \"started\"");
+      else if (!told_by(profile.guest, GuestVia::volume))
+        checker.clash("ready.when", "only a guest that is told by the volume tells when it is done",
+                      "guest.via", "left out here", "add \"volume\" to `via`, or wait for \"ssh\"");
+      else if (!profile.guest.user_data_merged && !profile.guest.user_data.empty())
+        checker.clash("ready.when",
+                      "a `user_data` that is not merged does not tell when it is done",
+                      "guest.user_data_merged", "switched off here",
+                      "leave it out, or wait for \"ssh\" or \"serial:TEXT\"");
       break;
     case ReadyWhen::Kind::started:
       break;
@@ -110,6 +122,7 @@ void check_guest(Checker& checker) {
     std::vector<std::string> given;
     if (guest.uid) given.emplace_back("uid");
     if (!guest.groups.empty()) given.emplace_back("groups");
+    if (guest.shell != Guest().shell) given.emplace_back("shell");
     if (!guest.sudo) given.emplace_back("sudo");
     for (const auto& key : given) {
       checker.error("guest." + key, in_backticks(key) + " belongs to a user, and there is none",
@@ -121,6 +134,23 @@ void check_guest(Checker& checker) {
                       "a script is to run as the user, and there is none",
                       "add `user` to [guest], or write as = \"root\"");
     }
+  }
+  if (guest.user == "root") {
+    for (const auto* key : {"uid", "groups", "shell"}) {
+      if (checker.is_set(std::string("guest.") + key))
+        checker.error(std::string("guest.") + key,
+                      in_backticks(key) + " cannot be chosen for root, who is there already",
+                      "remove it, or give the user another name");
+    }
+  }
+  if (!guest.user_data_merged && guest.user_data.empty())
+    checker.error("guest.user_data_merged", "`user_data_merged` means nothing without `user_data`",
+                  "remove it, or add a line such as: user_data = \"user-data.yaml\"");
+  for (std::size_t index = 0; index < guest.files.size(); ++index) {
+    const auto at = indexed("guest.file", index);
+    if (checker.is_set(at + ".source") && checker.is_set(at + ".content"))
+      checker.clash(at + ".source", "a file has its content from one place", at + ".content",
+                    "the other one", "keep one of them");
   }
   check_ready_rule(checker);
 }

@@ -134,16 +134,10 @@ class Filler {
           std::find_if(key.choices.begin(), key.choices.end(), [&](const Choice& each) {
             return each.later && value.is(Node::Kind::string) && each.word == value.text;
           });
-      if (choice == key.choices.end()) {
-        if (key.name != "when" || section.path != "ready" || value.text != "provisioned") return;
-        text += " = \"provisioned\"";
-      } else {
-        text += " = \"" + std::string(choice->word) + '"';
-      }
+      if (choice == key.choices.end()) return;
+      text += " = \"" + std::string(choice->word) + '"';
     }
-    // [guest] and its scripts are one matter.
     const auto group = std::string(section.path.substr(0, section.path.find('.')));
-    if (section.path == "guest.run") text = "guest.run";
     text = in_backticks(text);
     auto found = std::find_if(later_.begin(), later_.end(),
                               [&](const auto& each) { return each.first == group; });

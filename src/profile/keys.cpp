@@ -21,10 +21,11 @@ std::string Section::heading() const {
 
 const std::vector<Section>& profile_sections() {
   static const std::vector<Section> sections{
-      top_section(),    machine_section(), smbios_section(),   cpu_section(),   kernel_section(),
-      disk_section(),   image_section(),   network_section(),  share_section(), display_section(),
-      serial_section(), audio_section(),   usb_section(),      guest_section(), guest_run_section(),
-      ready_section(),  start_section(),   shutdown_section(), qemu_section()};
+      top_section(),    machine_section(), smbios_section(),    cpu_section(),
+      kernel_section(), disk_section(),    image_section(),     network_section(),
+      share_section(),  display_section(), serial_section(),    audio_section(),
+      usb_section(),    guest_section(),   guest_run_section(), guest_file_section(),
+      ready_section(),  start_section(),   shutdown_section(),  qemu_section()};
   return sections;
 }
 

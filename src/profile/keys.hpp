@@ -38,6 +38,7 @@ enum class PathRule {
   path,        // `~` and variables expanded, relative to the profile that says it
   with_slash,  // the same only where it holds a slash, else a command's name
   image,       // the same where it is a path: no URL, no builtin, no name of an [[image]]
+  word,        // the same where it begins as a path does, with `/`, `~`, `.` or `$`
 };
 
 struct Choice {

@@ -199,12 +199,13 @@ Section share_section() {
                .example = "readonly = true",
                .set = to(&Share::readonly)},
               {.name = "mount",
-               .meaning = "Where the guest is told to mount it; `same` is the host's path.",
+               .meaning =
+                   "Where the guest is told to mount it; `same` is the host's path. It is told "
+                   "by the volume of [guest].",
                .fallback_words = "the guest is not told",
                .example = "mount = \"/mnt/work\"",
                .pattern = "^(same|/.*)$",
                .form = check_mount,
-               .later = true,
                .set = to(&Share::mount)},
               {.name = "on_snapshot",
                .type = KeyType::choice,

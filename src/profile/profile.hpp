@@ -195,20 +195,38 @@ struct GuestRun {
   RunWhen when = RunWhen::once;
 };
 
+/// A file that the guest gets.
+struct GuestFile {
+  std::string path;  // in the guest
+  std::string content = {};
+  std::string source = {};  // a file of the host, instead of `content`
+  std::string mode = "0644";
+  std::string owner = "root";  // or "user:group"
+};
+
+/// How the guest is told.
+enum class GuestVia { volume, credentials };
+
 struct Guest {
-  bool present = false;  // a [guest] or [[guest.run]] stands in the file
+  bool present = false;  // a [guest] or a table in it stands in the file
+  std::vector<GuestVia> via = {GuestVia::volume};
   std::string hostname;  // empty: the VM's name
   std::string user;
   std::optional<std::int64_t> uid;
   std::vector<std::string> groups;
+  std::string shell = "/bin/bash";
   bool sudo = true;
-  std::vector<std::string> ssh_keys = {"auto"};  // "auto", or public keys
+  std::vector<std::string> ssh_keys = {"auto"};  // "auto", public keys, or files of them
   bool forward_agent = false;
   std::string timezone, locale;
   std::vector<std::string> packages;
   std::string user_data;  // a file of the user's own
+  bool user_data_merged = true;
+  std::string proxy = "none";         // "host", or a URL
+  std::vector<std::string> ca_certs;  // "host", or files of the host
   std::map<std::string, std::string> environment;
   std::map<std::string, std::string> credentials;  // systemd credentials by SMBIOS
+  std::vector<GuestFile> files;
   std::vector<GuestRun> run;
 };
 

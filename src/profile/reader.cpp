@@ -57,6 +57,7 @@ std::optional<std::string> Reader::resolve_path(const Key& key, const Node& node
   if (key.path == PathRule::with_slash && node.text.find('/') == std::string::npos &&
       !node.text.starts_with('~') && !node.text.starts_with('$'))
     return node.text;
+  if (key.path == PathRule::word && node.text.find_first_of("/~.$") != 0) return node.text;
   if (key.path == PathRule::image) {
     const auto& images = context_.image_names;
     if (std::find(images.begin(), images.end(), node.text) != images.end()) return node.text;
@@ -85,7 +86,8 @@ std::vector<std::pair<const Node*, std::string>> Reader::strings_of(const Key& k
                                                                     const Node& node) {
   std::vector<std::pair<const Node*, std::string>> found;
   if (key.type == KeyType::words && node.is(Node::Kind::string)) {
-    if (well_formed(key, node)) found.emplace_back(&node, node.text);
+    if (!well_formed(key, node)) return found;
+    if (auto text = resolve_path(key, node)) found.emplace_back(&node, std::move(*text));
     return found;
   }
   if (!fits(key, node, node.is(Node::Kind::array))) return found;
@@ -100,7 +102,7 @@ std::vector<std::pair<const Node*, std::string>> Reader::strings_of(const Key& k
       }
       findings_.push_back(std::move(finding));
     } else if (well_formed(key, item)) {
-      found.emplace_back(&item, item.text);
+      if (auto text = resolve_path(key, item)) found.emplace_back(&item, std::move(*text));
     }
   }
   return found;

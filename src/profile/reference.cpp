@@ -10,7 +10,7 @@
 namespace qlaunch {
 namespace {
 
-constexpr std::string_view opening =
+constexpr std::string_view reference_opening =
     "# The profile language\n"
     "\n"
     "<!-- Made from the table of keys in src/profile; do not edit. "
@@ -107,7 +107,7 @@ void append_section(std::string& out, const Section& section) {
 }  // namespace
 
 std::string profile_reference() {
-  std::string out(opening);
+  std::string out(reference_opening);
   for (const auto& section : profile_sections()) append_section(out, section);
   return out;
 }

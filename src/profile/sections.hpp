@@ -22,6 +22,7 @@ Section audio_section();
 Section usb_section();
 Section guest_section();
 Section guest_run_section();
+Section guest_file_section();
 Section ready_section();
 Section start_section();
 Section shutdown_section();

@@ -216,6 +216,7 @@ std::optional<Problem> check_user(std::string_view text) {
 std::optional<Problem> check_ssh_key(std::string_view text) {
   if (text == "auto") return std::nullopt;
   if (auto problem = check_one_line(text)) return problem;
+  if (text.find_first_of("/~.$") == 0) return std::nullopt;
   for (const std::string_view kind : {"ssh-", "ecdsa-", "sk-"}) {
     if (text.starts_with(kind) && text.find(' ') != std::string_view::npos) return std::nullopt;
   }
@@ -223,7 +224,8 @@ std::optional<Problem> check_ssh_key(std::string_view text) {
     return Problem{"this is a private key", {"give the public one, the line of the .pub file"}};
   return Problem{
       "this is not a public ssh key",
-      {"give the line of a .pub file, as in \"ssh-ed25519 AAAA… you@host\", or \"auto\""}};
+      {"give the line of a .pub file, as in \"ssh-ed25519 AAAA… you@host\", its path, or "
+       "\"auto\""}};
 }
 
 std::optional<Problem> check_timezone(std::string_view text) {

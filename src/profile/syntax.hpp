@@ -38,6 +38,15 @@ std::optional<Problem> check_tag(std::string_view text);
 std::optional<Problem> check_mount(std::string_view text);
 std::optional<Problem> check_user(std::string_view text);
 std::optional<Problem> check_ssh_key(std::string_view text);
+std::optional<Problem> check_guest_path(std::string_view text);
+std::optional<Problem> check_file_mode(std::string_view text);
+/// "user" or "user:group".
+std::optional<Problem> check_owner(std::string_view text);
+/// "none", "host" or a URL.
+std::optional<Problem> check_proxy(std::string_view text);
+std::optional<Problem> check_ca_certs(std::string_view text);
+/// What fits on one line, as a variable for every login has to.
+std::optional<Problem> check_variable_value(std::string_view text);
 std::optional<Problem> check_timezone(std::string_view text);
 std::optional<Problem> check_locale(std::string_view text);
 std::optional<Problem> check_variable_name(std::string_view text);

@@ -10,7 +10,7 @@
 namespace qlaunch {
 namespace {
 
-constexpr const char* drive = "/machine/peripheral/drive-cdrom-once";
+constexpr const char* drive_once = "/machine/peripheral/drive-cdrom-once";
 // Behind everything that a profile numbers.
 constexpr int last = 1000;
 
@@ -41,7 +41,8 @@ void add_installer(Profile& profile, const std::string& path) {
 void boot_installer_once(const LiveRecord& live) {
   CommandSocket socket(live);
   // The list for the firmware is made anew at each reset.
-  socket.client().execute("qom-set", {{"path", drive}, {"property", "bootindex"}, {"value", last}});
+  socket.client().execute("qom-set",
+                          {{"path", drive_once}, {"property", "bootindex"}, {"value", last}});
 }
 
 }  // namespace qlaunch

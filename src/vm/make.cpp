@@ -3,6 +3,7 @@
 
 #include "core/error.hpp"
 #include "core/quote.hpp"
+#include "guest/seed_volume.hpp"
 #include "host/files.hpp"
 #include "host/paths.hpp"
 #include "image/hello_image.hpp"
@@ -100,6 +101,12 @@ void copy_file(const CopyFile& copy, Undo& undo) {
   }
 }
 
+void make_seed(const MakeSeed& seed, Undo& undo) {
+  const bool fresh = missing(seed.path);
+  make_seed_volume(seed);
+  if (fresh) undo.remove_later(seed.path);
+}
+
 }  // namespace
 
 Undo::~Undo() {
@@ -132,7 +139,8 @@ std::string describe_work(const Preparation& preparation) {
                  },
                  [&](const MakeNvram& nvram) { return making("UEFI variables", nvram.path); },
                  [&](const WriteHelloImage& image) { return making("image", image.path); },
-                 [](const CopyFile&) { return std::string(); }},
+                 [](const CopyFile&) { return std::string(); },
+                 [](const MakeSeed&) { return std::string(); }},
       preparation.what);
 }
 
@@ -146,7 +154,8 @@ void make(const Preparation& preparation, const HostFacts& facts, Undo& undo) {
                           [&](const MakeDisk& disk) { make_disk(disk, facts, undo); },
                           [&](const MakeNvram& nvram) { make_nvram(nvram, facts, undo); },
                           [&](const WriteHelloImage& image) { write_hello_image(image, undo); },
-                          [&](const CopyFile& copy) { copy_file(copy, undo); }},
+                          [&](const CopyFile& copy) { copy_file(copy, undo); },
+                          [&](const MakeSeed& seed) { make_seed(seed, undo); }},
                preparation.what);
   } catch (Error& error) {
     throw Error(std::move(error)).at(preparation.reason.where);

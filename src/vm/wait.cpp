@@ -130,6 +130,8 @@ WaitFor parse_wait_for(const std::string& text) {
     what.when.kind = ReadyWhen::Kind::ssh;
   } else if (text == "agent") {
     what.when.kind = ReadyWhen::Kind::agent;
+  } else if (text == "provisioned") {
+    what.when.kind = ReadyWhen::Kind::provisioned;
   } else if (text.starts_with("serial:") && text.size() > 7) {
     what.when.kind = ReadyWhen::Kind::serial;
     what.when.text = value("serial:");
@@ -144,7 +146,7 @@ WaitFor parse_wait_for(const std::string& text) {
     what.when.port = static_cast<std::uint16_t>(*port);
   } else {
     ValueError error(in_backticks(text) + " is nothing that can be waited for");
-    error.help("use ready, started, ssh, agent, stopped, serial:TEXT or port:N");
+    error.help("use ready, started, ssh, agent, provisioned, stopped, serial:TEXT or port:N");
     throw error;
   }
   return what;
@@ -195,8 +197,7 @@ bool wait_for(const std::string& name, const WaitFor& what, Duration timeout,
     case ReadyWhen::Kind::port:
       return wait_port(waiting, when.port);
     case ReadyWhen::Kind::provisioned:
-      throw StateError("this version cannot tell when a guest is provisioned")
-          .help("use when = \"ssh\" or when = \"serial:TEXT\" in [ready]");
+      return wait_provisioned(waiting);
     case ReadyWhen::Kind::started:
       break;
   }

@@ -17,7 +17,8 @@ struct WaitFor {
   ReadyWhen when;      // otherwise
 };
 
-/// "ready", "ssh", "agent", "stopped", "started", "serial:TEXT", "port:N". Throws ValueError.
+/// "ready", "ssh", "agent", "stopped", "started", "provisioned", "serial:TEXT", "port:N". Throws
+/// ValueError.
 WaitFor parse_wait_for(const std::string& text);
 
 /// In words: "ssh on 127.0.0.1:2223", "`hello` on the serial port".

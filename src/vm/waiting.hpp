@@ -33,5 +33,7 @@ const PlannedForward* forward_to(const LiveRecord& live, std::uint16_t guest_por
 /// True when it happened, false when interrupted; TimeoutError otherwise.
 bool wait_ssh(const Waiting& waiting);
 bool wait_port(const Waiting& waiting, std::uint16_t port);
+/// Throws where the guest says that something failed.
+bool wait_provisioned(const Waiting& waiting);
 
 }  // namespace qlaunch

@@ -29,6 +29,10 @@ check_tree() { # the prefix as it lies on the disk
   "$1/bin/qlaunch" args debian-nested --json 2>/dev/null | grep -q 2224 ||
     fail "the binary in $1 does not find its profiles"
   [ -x "$1/$libexec/qlaunch-fetch" ] || fail "no qlaunch-fetch in $1"
+  [ -x "$1/$libexec/qlaunch-seed" ] || fail "no qlaunch-seed in $1"
+  printf '[guest]\n[[disk]]\nsize = "1 GiB"\n' >"$scratch/seed.toml"
+  "$1/bin/qlaunch" args "$scratch/seed.toml" 2>/dev/null | grep -q "qlaunch-seed'\{0,1\} >" ||
+    fail "the binary in $1 does not find qlaunch-seed"
   head -c 4096 /dev/zero >"$scratch/blank.raw"
   "$1/bin/qlaunch" image pull "$scratch/blank.raw" --format raw --insecure-no-digest >/dev/null ||
     fail "the binary in $1 does not find qlaunch-fetch"

@@ -36,7 +36,7 @@ export LC_ALL=C
 # What the guest can load. Each is packed with what it depends on.
 modules='virtio_pci virtio_net virtio_blk virtio_scsi virtio_console virtio_rng virtio_balloon
   af_packet button evdev 9p 9pnet_virtio virtiofs ahci nvme xhci_pci usb_storage uas sd_mod sr_mod
-  ext4 overlay isofs vfat nls_ascii nls_cp437 efivarfs tpm_tis tpm_crb pvpanic_mmio
+  ext4 crc32c_generic overlay isofs vfat nls_ascii nls_cp437 efivarfs tpm_tis tpm_crb pvpanic_mmio
   i6300esb qemu_fw_cfg kvm_amd'
 
 [ "$(uname -m)" = x86_64 ] || cannot "the guest is made for x86_64 alone"

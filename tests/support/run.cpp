@@ -41,8 +41,11 @@ class Copy {
     fs::permissions(folder_, fs::perms{0755});
     fs::create_directory(folder_ / "bin");
     fs::copy_file(binary, folder_ / "bin" / "qlaunch");
-    if (const auto helper = binary.parent_path() / "fetch" / "qlaunch-fetch"; fs::exists(helper))
-      fs::copy_file(helper, folder_ / "bin" / "qlaunch-fetch");
+    for (const std::string part : {"fetch", "seed"}) {
+      const auto name = "qlaunch-" + part;
+      if (const auto helper = binary.parent_path() / part / name; fs::exists(helper))
+        fs::copy_file(helper, folder_ / "bin" / name);
+    }
     fs::create_directory(folder_ / "profiles");
     for (const auto& entry :
          fs::directory_iterator(binary.parent_path().parent_path() / "profiles")) {

@@ -75,8 +75,8 @@ class Agent {
   /// Runs a program in the guest and waits for its end. After the deadline: Timeout, and the
   /// program goes on.
   ExecResult exec(const ExecRequest& request, Deadline deadline);
-  /// Reads a file of the guest's from its start to its end, in pieces of at most so many bytes, into
-  /// `sink`.
+  /// Reads a file of the guest's from its start to its end, in pieces of at most so many bytes,
+  /// into `sink`.
   void read_file(std::string_view path, const FileSink& sink, Deadline deadline,
                  std::size_t piece = std::size_t{256} << 10);
   /// Writes what `source` gives until it gives nothing. `mode` is fopen's: "w", "a", "r+"...

@@ -55,8 +55,7 @@ void remove_running(LiveSnapshots& vm, const SnapshotNote& note);
 /// Finishes or undoes what was cut off.
 void settle_running(LiveSnapshots& vm);
 /// Loads it in the QEMU that there is. `own`: that was started for it, and is ended where it fails.
-void load_running(LiveSnapshots& vm, const SnapshotNote& note, Undertaking& work,
-                  bool own = false);
+void load_running(LiveSnapshots& vm, const SnapshotNote& note, Undertaking& work, bool own = false);
 
 // Of a VM that does not run, its name held.
 

@@ -2,7 +2,7 @@
 // Resuming a download as far as it is a matter of words: headers, ranges, tries.
 #include "image/http_parts.hpp"
 
-#include "image/fetch_helper.hpp"
+#include "host/own_programs.hpp"
 #include "image/fetch_job.hpp"
 
 #include <algorithm>
@@ -167,7 +167,7 @@ TEST_CASE("helper: jobs and events survive their line, nonsense does not pass") 
 }
 
 TEST_CASE("helper: looked for beside the program, then where it is installed") {
-  const auto places = fetch_places("/x/bin");
+  const auto places = own_program_places("fetch", "/x/bin");
   CHECK(places.front() == "/x/bin/fetch/qlaunch-fetch");
   CHECK(std::find(places.begin(), places.end(), "/x/bin/qlaunch-fetch") != places.end());
   CHECK(std::find(places.begin(), places.end(), "/x/libexec/qlaunch-fetch") != places.end());
