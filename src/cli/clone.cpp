@@ -49,6 +49,8 @@ void add_clone(CLI::App& app, CloneOptions& options) {
   add_word(app, options.vm, "VM", "a VM's name, or its profile");
   add_word(app, options.name, "NEW", "what the clone is to be called");
   add_flag(app, options.copy, "--copy", "copy the disks whole: the two share no file");
+  add_text(app, options.from, "--from", "TAG",
+           "the disks as they are in this snapshot of VM, copied");
   add_json(app, options.json, "print what was made as an object; the keys are below");
 }
 
@@ -60,6 +62,7 @@ int clone_command(const CloneOptions& options, Terminal& terminal) {
   request.from = vm;
   request.to = options.name;
   request.copy = options.copy;
+  request.tag = options.from;
   request.interrupted = InterruptGuard::interrupted;
   request.progress = [&](const std::string& disk, double percent) {
     progress.doing("copying disk " + disk + ", " + std::to_string(std::lround(percent)) + '%');
@@ -78,7 +81,8 @@ int clone_command(const CloneOptions& options, Terminal& terminal) {
     terminal.print(json_of(vm, options.name, cloned));
     return 0;
   }
-  terminal.result(options.name + " is a clone of " + vm + ": `qlaunch up " +
+  terminal.result(options.name + " is a clone of " + vm +
+                  (options.from.empty() ? "" : " as it is in " + options.from) + ": `qlaunch up " +
                   shell_quote(options.name) + "` starts it\n");
   for (const auto& disk : cloned.disks) {
     if (!disk.why.empty())

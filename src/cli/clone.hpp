@@ -9,7 +9,7 @@
 namespace qlaunch {
 
 struct CloneOptions {
-  std::string vm, name;
+  std::string vm, name, from;
   bool copy = false;
   bool json = false;
 };

@@ -7,10 +7,12 @@
 #include "host/process.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <optional>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 
 namespace qlaunch {
@@ -62,6 +64,18 @@ ImageUse image_use(const std::string& path) {
   if (locked(file.get(), first_use, most_uses) || locked(file.get(), first_denial, most_uses))
     return ImageUse::reads;
   return ImageUse::none;
+}
+
+bool await_image(const std::string& path, bool to_read) {
+  constexpr auto moment = std::chrono::seconds(2);
+  constexpr int between_tries = 20;  // milliseconds: nobody tells when a lock goes
+  const auto deadline = std::chrono::steady_clock::now() + moment;
+  for (;;) {
+    const auto use = image_use(path);
+    if (use == ImageUse::none || (to_read && use == ImageUse::reads)) return true;
+    if (std::chrono::steady_clock::now() >= deadline) return false;
+    poll(nullptr, 0, between_tries);
+  }
 }
 
 ImageUse image_use_in_fdinfo(const std::string& line) {

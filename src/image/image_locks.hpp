@@ -19,6 +19,10 @@ enum class ImageUse {
 /// What other processes do with it now.
 ImageUse image_use(const std::string& path);
 
+/// True as soon as nobody is in the way of who wants to write it, or only to read it; false after a
+/// moment. By then a qemu-img that only looks is done, and a QEMU that was killed taken apart.
+bool await_image(const std::string& path, bool to_read = false);
+
 struct ImageHolder {
   pid_t pid = 0;
   std::string program;  // "qemu-system-x86"

@@ -13,6 +13,7 @@
 #include "vm/catalog.hpp"
 #include "vm/disk/clone_live.hpp"
 #include "vm/disk/clone_profile.hpp"
+#include "vm/disk/clone_staging.hpp"
 #include "vm/disk/disk_facts.hpp"
 #include "vm/disk/frozen.hpp"
 #include "vm/disk/live_overlays.hpp"
@@ -20,7 +21,7 @@
 #include "vm/journal.hpp"
 #include "vm/launch_lock.hpp"
 #include "vm/record.hpp"
-#include "vm/snapshot/snapshots.hpp"
+#include "vm/snapshot/parts.hpp"
 #include "vm/state/suspended.hpp"
 #include "vm/steps.hpp"
 
@@ -32,53 +33,12 @@
 
 #include <nlohmann/json.hpp>
 
-#include <fcntl.h>
 #include <sys/stat.h>
 
 namespace qlaunch {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// The clone while it is no VM yet: a folder of another name, held by a lock, that any command
-/// removes where the one that makes it was killed.
-class Staging {
- public:
-  explicit Staging(const std::string& name)
-      : path_(staging_folder(name)), lock_((prepare(path_), path_ + "/lock")) {
-    if (!lock_.try_lock()) throw StateError("VM " + in_backticks(name) + " is being made");
-  }
-  ~Staging() {
-    try {
-      remove_tree(path_);
-    } catch (const Error&) {  // NOLINT(bugprone-empty-catch)
-      // The next command tries again.
-    }
-  }
-  Staging(const Staging&) = delete;
-  Staging& operator=(const Staging&) = delete;
-
-  const std::string& path() const { return path_; }
-
-  /// From here on there is the VM.
-  void become(const std::string& folder) {
-    if (renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, folder.c_str(), RENAME_EXCHANGE) == 0) return;
-    if (errno != EINVAL && errno != ENOSYS)
-      throw system_error("cannot rename " + in_backticks(path_), errno);
-    // Some filesystems cannot swap two folders. In the other one is only its lock.
-    remove_tree(folder);
-    fs::rename(path_, folder);
-  }
-
- private:
-  static void prepare(const std::string& path) {
-    remove_tree(path);
-    make_private_folder(path);
-  }
-
-  std::string path_;
-  FileLock lock_;
-};
 
 /// What has to be there for a name to be a new VM's.
 void check_new_name(const std::string& from, const std::string& to) {
@@ -99,6 +59,9 @@ class Cloning {
         record_(require_record(request.from)) {}
 
   Cloned run() {
+    // It is not to be deleted meanwhile.
+    std::optional<SnapshotLock> kept;
+    if (!request_.tag.empty()) kept.emplace(request_.from);
     // In one order, whoever asks: two of them must not wait for each other.
     const bool first = request_.from < request_.to;
     const LaunchLock one(first ? request_.from : request_.to, first ? old_ : new_);
@@ -134,11 +97,12 @@ class Cloning {
       // A revert that was cut off has gone back on some disks only.
       settle_before_start(request_.from);
     }
+    if (!request_.tag.empty()) require_snapshot();
     gather();
     Staging staging(request_.to);
     require_space(disks_, staging.path());
     write_profile(staging.path());
-    if (!live_) {
+    if (!takes_live_disks()) {
       for (const auto& disk : disks_) {
         if (disk.way != CloneWay::copied) continue;
         check_interrupt();
@@ -162,6 +126,13 @@ class Cloning {
     return report();
   }
 
+  bool takes_live_disks() const { return live_ && request_.tag.empty(); }
+
+  void require_snapshot() const {
+    const auto plan = live_ ? live_->plan : last_plan(request_.from);
+    require_whole(request_.from, read_snapshots(request_.from, plan), request_.tag);
+  }
+
   void check_interrupt() const {
     if (request_.interrupted()) throw Error("interrupted");
   }
@@ -174,7 +145,7 @@ class Cloning {
   }
 
   void gather() {
-    const CloneRules rules{request_.copy, live_.has_value(), old_.data};
+    const CloneRules rules{request_.copy, takes_live_disks(), old_.data};
     for (const auto& each : profile_.disks) {
       if (!is_cloned(each)) continue;
       const auto file = clone_disk_file(each);
@@ -192,7 +163,7 @@ class Cloning {
         disks_.back().why.clear();
       }
     }
-    if (live_) find_nodes(plan);
+    if (takes_live_disks()) find_nodes(plan);
   }
 
   /// Of a VM that runs where it is written now.
@@ -216,7 +187,23 @@ class Cloning {
     if (!live_) require_unused_disk(disk);
     disk.image = qemu_img_.info(path, format);
     decide_way(disk, rules, !live_ && is_empty_overlay(qemu_img_, disk.image));
+    if (!request_.tag.empty() && !take_from_snapshot(disk)) return;
     disks_.push_back(std::move(disk));
+  }
+
+  /// False where it is not in the snapshot: it was added to the profile since.
+  bool take_from_snapshot(CloneDisk& disk) {
+    const auto& there = disk.image.snapshots;
+    const bool in_it = std::any_of(there.begin(), there.end(),
+                                   [&](const auto& one) { return one.tag == request_.tag; });
+    if (!in_it) {
+      notes_.push_back("disk " + disk.name + " is not in " + request_.tag +
+                       ": the clone's is made anew");
+      return false;
+    }
+    disk.tag = request_.tag;
+    disk.why.clear();
+    return true;
   }
 
   void require_unused_disk(const CloneDisk& disk) const {
@@ -265,7 +252,7 @@ class Cloning {
     names.machine_id = machine_id();
     names.folder = old_.data;
     auto made = clone_profile(profile_, names);
-    notes_ = std::move(made.notes);
+    notes_.insert(notes_.end(), made.notes.begin(), made.notes.end());
     if (!record_.settings.empty())
       notes_.push_back("what " + request_.from + " was given by `--set` is not the clone's");
     auto file = request_.to + ".toml";
@@ -277,7 +264,8 @@ class Cloning {
   }
 
   void copy_tpm(const std::string& folder) const {
-    const auto state = old_.data + "/tpm";
+    const bool now = request_.tag.empty();
+    const auto state = now ? old_.data + "/tpm" : tpm_copy_path(request_.from, request_.tag);
     std::error_code ignored;
     if (!fs::exists(state, ignored)) return;
     make_private_folder(folder + "/tpm");
@@ -295,7 +283,7 @@ class Cloning {
       if (disk.way == CloneWay::linked)
         bases[disk.name] = new_frozen_path(request_.from, disk.name);
     }
-    if (live_) {
+    if (takes_live_disks()) {
       take_live(*live_, disks_, bases, folder, request_, [&] { copy_tpm(folder); });
     } else {
       for (auto& disk : disks_) {

@@ -14,6 +14,7 @@ namespace qlaunch {
 struct CloneRequest {
   std::string from, to;
   bool copy = false;  // whole copies that share no file with the parent
+  std::string tag;    // its disks as they are in this snapshot; empty: as they are now
   std::function<void(const std::string&)> step = [](const auto&) {};
   /// How much of a copy is done, 0 to 100.
   std::function<void(const std::string& disk, double)> progress = [](const auto&, double) {};

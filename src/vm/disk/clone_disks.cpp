@@ -111,7 +111,7 @@ void copy_disk(const QemuImg& qemu_img, const CloneDisk& disk, const std::string
   const auto backing = backing_of(disk.path);
   const bool same_base = image.format == "raw" || (!backing && disk.base.empty()) ||
                          (backing && backing->file == disk.base);
-  if (same_base && file_fact(disk.path).kind == FileFact::Kind::file &&
+  if (disk.tag.empty() && same_base && file_fact(disk.path).kind == FileFact::Kind::file &&
       reflink_file(disk.path, target)) {
     // Their tags would speak of another machine's memory.
     for (const auto& snapshot : image.snapshots)
@@ -124,6 +124,9 @@ void copy_disk(const QemuImg& qemu_img, const CloneDisk& disk, const std::string
   work.interrupted = request.interrupted;
   work.progress = [&](double percent) { request.progress(disk.name, percent); };
   std::vector<std::string> words{"convert", "-f", image.format, "-O", image.format};
+  // Nobody changes what is in a snapshot: it can be read while a QEMU writes to the rest.
+  if (!disk.tag.empty())
+    words.insert(words.end(), {"--force-share", "-l", "snapshot.name=" + disk.tag});
   if (!disk.base.empty()) words.insert(words.end(), {"-B", disk.base, "-F", disk.base_format});
   words.insert(words.end(), {disk.path, target});
   request.progress(disk.name, 0);

@@ -22,6 +22,7 @@ struct CloneDisk {
   /// Of a copy: what it lies on as the parent's does; empty: the whole content is in the file.
   std::string base, base_format;
   bool nvram = false;
+  std::string tag;  // of the snapshot in the file that is copied; empty: what is there now
 };
 
 /// What decides the way. `folder`: the parent's.

@@ -69,6 +69,7 @@ void require_unused(const DiskTarget& target) {
   holders.reserve(users.size());
   for (const auto& user : users) holders.push_back(user.process);
   const bool ours = named != users.end();
+  if (!ours && await_image(target.path)) return;
   StateError error(in_backticks(target.name()) + " is in use by " +
                    (ours ? "VM " + in_backticks(named->vm) : describe_holders(holders)));
   if (ours) error.help("`qlaunch shutdown " + shell_quote(named->vm) + "` stops it");

@@ -14,18 +14,11 @@
 #include "vm/state/suspended.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <string>
 #include <variant>
 
-#include <poll.h>
-
 namespace qlaunch {
 namespace {
-
-// A qemu-img that looks at a disk, or that a killed command has left behind, is done by then.
-constexpr auto short_use = std::chrono::seconds(2);
-constexpr int look_again = 20;  // milliseconds: nobody tells when a lock goes
 
 /// Whoever reads a disk does not let it be written either.
 bool in_the_way(const std::string& path, bool readonly) {
@@ -59,11 +52,7 @@ std::string holder(const std::string& path) {
 void require_free(const std::string& path, bool readonly, const std::string& name) {
   if (!in_the_way(path, readonly)) return;
   const auto vm = holder(path);
-  const auto deadline = std::chrono::steady_clock::now() + short_use;
-  while (vm.empty() && std::chrono::steady_clock::now() < deadline) {
-    poll(nullptr, 0, look_again);
-    if (!in_the_way(path, readonly)) return;
-  }
+  if (vm.empty() && await_image(path, readonly)) return;
   const auto user = vm.empty() ? describe_holders(image_holders(path)) : "VM " + in_backticks(vm);
   StateError error("disk " + in_backticks(name) + ", " + in_backticks(path) + ", is in use by " +
                    user);

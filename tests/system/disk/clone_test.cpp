@@ -359,3 +359,42 @@ TEST_CASE("a suspended VM keeps the disks that its guest knows, cloned while it 
   parts::ok(home, {"remove", "web", "test", "--yes"});
   CHECK(bases(home) == 0);
 }
+
+TEST_CASE("a clone of a snapshot has its disks as they were then") {
+  Home home;
+  // Its `memory` line is in [machine].
+  auto profile = parts::profile();
+  profile.insert(profile.find("memory"), "firmware = \"uefi\"\n");
+  home.write("web.toml", profile);
+  bool runs = true;
+  SUBCASE("of a VM that runs") {}
+  SUBCASE("of a stopped VM") {
+    runs = false;
+  }
+  parts::ok(home, {"up", "web.toml", "--no-wait"});
+  parts::write_running(home, "web", "data", 1, 0);
+  parts::ok(home, {"snapshot", "create", "web", "one"});
+  parts::write_running(home, "web", "data", 2, 0);
+  parts::write_running(home, "web", "data", 3, 128);
+  if (!runs) parts::ok(home, {"kill", "web"});
+  const auto said =
+      json::parse(parts::ok(home, {"clone", "web", "test", "--from", "one", "--json"}));
+  CHECK(way_of(said, "data") == "copied");
+  CHECK(parts::has(home, disk(home, "test"), 1, 0));
+  CHECK(parts::has(home, disk(home, "test"), 0, 128));
+  CHECK(parts::info(home, "test:data").at("snapshots").empty());
+  CHECK(parts::damage(home, disk(home, "test")).empty());
+  CHECK(parts::damage(home, parts::data(home, "test", "nvram.qcow2")).empty());
+  parts::ok(home, {"up", "test", "--no-wait"});
+  CHECK(parts::has_running(home, "test", "data", 1, 0));
+  // Nothing has happened to the other.
+  if (!runs) parts::ok(home, {"up", "web", "--no-wait"});
+  CHECK(parts::has_running(home, "web", "data", 2, 0));
+  parts::ok(home, {"snapshot", "revert", "web", "one", "--discard"});
+  CHECK(parts::has_running(home, "web", "data", 1, 0));
+  const auto none = home.run({"clone", "web", "other", "--from", "on"});
+  CHECK(none.code == 3);
+  CHECK(contains(none.err, "has no snapshot `on`"));
+  CHECK(contains(none.err, "did you mean `one`?"));
+  CHECK_FALSE(fs::exists(home.path() + "/data/other"));
+}
