@@ -4,6 +4,7 @@
 #include "cli/clone.hpp"
 #include "cli/command.hpp"
 #include "cli/console.hpp"
+#include "cli/copy.hpp"
 #include "cli/diff.hpp"
 #include "cli/disk.hpp"
 #include "cli/doctor.hpp"
@@ -32,6 +33,7 @@
 #include "cli/shutdown.hpp"
 #include "cli/snapshot.hpp"
 #include "cli/ssh.hpp"
+#include "cli/ssh_config.hpp"
 #include "cli/status.hpp"
 #include "cli/suspend.hpp"
 #include "cli/up.hpp"
@@ -105,6 +107,10 @@ const std::vector<CliCommand>& commands() {
           "console", {}, look, "VM", "the serial port on this terminal; Ctrl-] leaves"),
       entry<SshOptions, add_ssh, ssh>("ssh", {"shell"}, look, "[USER@]VM",
                                       "a shell in a guest, or a command behind `--`"),
+      entry<CopyOptions, add_copy, copy>("copy", {"cp"}, look, "SRC... DST",
+                                         "files and folders into a guest, or out of it"),
+      entry<SshConfigOptions, add_ssh_config, ssh_config>(
+          "ssh-config", {}, look, "[VM]", "VMs as hosts for editors and tools that speak ssh"),
       entry<ViewOptions, add_view, view>("view", {}, look, "VM", "a window on a VM's screen"),
       entry<ForwardOptions, add_forward, forward>("forward", {}, change, "ACTION VM",
                                                   "ports of a running VM: list, add, remove"),
@@ -135,6 +141,8 @@ const std::vector<CliCommand>& commands() {
       // For qlaunch itself and for its tests.
       entry<KeeperOptions, add_keeper, keeper>("keeper", {}, hidden, "NAME",
                                                "stay beside a running VM"),
+      entry<SshConnectOptions, add_ssh_connect, ssh_connect>("ssh-connect", {}, hidden, "VM",
+                                                             "connect ssh to a guest"),
       entry<NoOptions, add_nothing, reference>("reference", {}, hidden, "",
                                                "the profile language as a Markdown page"),
   };

@@ -18,6 +18,7 @@
 #include "vm/ports.hpp"
 #include "vm/record.hpp"
 #include "vm/snapshot/snapshots.hpp"
+#include "vm/ssh_config.hpp"
 #include "vm/start.hpp"
 #include "vm/state/state_marker.hpp"
 #include "vm/state/suspended.hpp"
@@ -267,6 +268,7 @@ Launched launch_anew(const LaunchRequest& request, const LaunchProgress& progres
     // The VM runs: that its ports are not remembered is no failure of the start.
     progress.warning(warning_at({}, error.what()));
   }
+  refresh_ssh_config();
   at_step(Step::launch_done);
   return launched;
 }

@@ -15,6 +15,7 @@
 #include "vm/launch_lock.hpp"
 #include "vm/live.hpp"
 #include "vm/record.hpp"
+#include "vm/ssh_config.hpp"
 #include "vm/state/warm.hpp"
 #include "vm/steps.hpp"
 
@@ -217,6 +218,7 @@ std::uint64_t remove_vm(const std::string& name) {
   } catch (const TimeoutError&) {  // NOLINT(bugprone-empty-catch)
     // The VM is gone, which was asked for: the next removal takes its bases.
   }
+  refresh_ssh_config();
   return removal.size();
 }
 

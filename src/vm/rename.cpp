@@ -16,6 +16,7 @@
 #include "vm/live.hpp"
 #include "vm/move_paths.hpp"
 #include "vm/record.hpp"
+#include "vm/ssh_config.hpp"
 #include "vm/state/suspended.hpp"
 #include "vm/state/warm.hpp"
 
@@ -253,6 +254,7 @@ void rename_vm(const std::string& from, const std::string& to) {
   Renaming(from, to).run();
   // Their paths bear the old name; the next run makes another.
   drop_warm_states_of(from);
+  refresh_ssh_config();
 }
 
 }  // namespace qlaunch

@@ -20,9 +20,13 @@
 #include "vm/waiting.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 
-#include <sys/stat.h>
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 namespace qlaunch {
 namespace {
@@ -282,32 +286,56 @@ SshLink ssh_link(const LiveRecord& live, const SshWish& wish) {
         .help("`forward = [\"auto:22\"]` in a [[network]] of its profile does so at each start")
         .help("`qlaunch console " + name + "` is its serial port, which needs no network");
   }
-  link.user = wish.user.empty() ? ssh_user(live) : wish.user;
+  link.user = wish.user.empty() ? ssh_user(live.name, live.plan) : wish.user;
   link.forward_agent = wish.forward_agent || live.plan.guest.forward_agent;
-  const auto folder = ssh_folder(live.plan.paths);
+  take_keys(link, live.plan.paths);
+  if (wish.share) link.control = control_path(live, link);
+  return link;
+}
+
+void take_keys(SshLink& link, const VmPaths& paths) {
+  const auto folder = ssh_folder(paths);
   make_private_folder(folder);
   link.known_hosts = folder + "/known_hosts";
   const auto seen = try_read_file(link.known_hosts);
   link.host_key_known = seen && !trim(*seen).empty();
-  // ssh itself would let others read it.
-  if (!seen) write_file_atomic(link.known_hosts, "", 0600, Durability::quick);
+  // ssh itself would let others read it. Another command may have it learn a key right now.
+  if (!seen)
+    const UniqueFd made(
+        open(link.known_hosts.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   link.keys = own_keys();
   if (const auto identity = find_ssh_identity(folder)) {
     link.keys.insert(link.keys.begin(), identity->key);
     link.only_these_keys = true;
   }
-  if (wish.share) link.control = control_path(live, link);
-  return link;
 }
 
-std::string ssh_user(const LiveRecord& live) {
-  if (!live.plan.guest.user.empty()) return live.plan.guest.user;
-  return root_has_key(live.name) ? "root" : "";
+std::string ssh_user(const std::string& vm, const Plan& plan) {
+  if (!plan.guest.user.empty()) return plan.guest.user;
+  return root_has_key(vm) ? "root" : "";
 }
 
 SshDoor open_ssh(SshLink& link, const LiveRecord& live, const SshWish& wish,
                  std::optional<Error>& refusal) {
   return Opening(link, live, wish).run(refusal);
+}
+
+UniqueFd connect_ssh(const SshLink& link) {
+  sockaddr_in four{};
+  four.sin_family = AF_INET;
+  four.sin_port = htons(link.port);
+  sockaddr_in6 six{};
+  six.sin6_family = AF_INET6;
+  six.sin6_port = htons(link.port);
+  const bool is_four = inet_pton(AF_INET, link.host.c_str(), &four.sin_addr) == 1;
+  if (!is_four) inet_pton(AF_INET6, link.host.c_str(), &six.sin6_addr);
+  UniqueFd fd(socket(is_four ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const auto* address =
+      is_four ? reinterpret_cast<const sockaddr*>(&four) : reinterpret_cast<const sockaddr*>(&six);
+  if (!fd || connect(fd.get(), address, is_four ? sizeof four : sizeof six) != 0)
+    throw system_error("cannot connect to " + link.host + " port " + std::to_string(link.port),
+                       errno);
+  return fd;
 }
 
 void forget_host_key(const VmPaths& paths) {

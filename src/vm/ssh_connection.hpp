@@ -8,6 +8,7 @@
 
 #include "core/units.hpp"
 #include "guest/ssh_link.hpp"
+#include "host/files.hpp"
 #include "vm/live.hpp"
 
 #include <functional>
@@ -32,7 +33,10 @@ SshLink ssh_link(const LiveRecord& live, const SshWish& wish);
 
 /// Who logs in where nobody says: `[guest] user`, else root where a credential gives root a key;
 /// empty: as ssh itself chooses.
-std::string ssh_user(const LiveRecord& live);
+std::string ssh_user(const std::string& vm, const Plan& plan);
+
+/// Sets keys and known_hosts, as they lie in the VM's folder and in the user's home.
+void take_keys(SshLink& link, const VmPaths& paths);
 
 /// The system's ssh; throws with the package that has it where there is none.
 std::string ssh_program();
@@ -50,6 +54,9 @@ enum class SshDoor {
 /// the server does not answer in time or shows another host key.
 SshDoor open_ssh(SshLink& link, const LiveRecord& live, const SshWish& wish,
                  std::optional<Error>& refusal);
+
+/// A connection to the server, in which nobody has spoken yet.
+UniqueFd connect_ssh(const SshLink& link);
 
 /// So that whatever key the guest shows next is learned.
 void forget_host_key(const VmPaths& paths);

@@ -8,7 +8,8 @@
 # In that folder:
 #   vmlinux     the kernel as ELF: starts two seconds sooner than the bzImage under TCG
 #   bzImage     the same kernel for UEFI and TPM, where the ELF does not do
-#   initrd      busybox, dropbear, the guest agent, the kernel modules, and micro_init.sh as /init
+#   initrd      busybox, dropbear with an sftp server, the guest agent, the kernel modules, and
+#               micro_init.sh as /init
 #   ssh_key     an ed25519 key that root's ssh in the guest accepts; made anew with each guest
 #   known_hosts a line for the guest's own key, for the host name `micro`
 #
@@ -64,7 +65,8 @@ packages() {
   apt-cache show --no-all-versions "linux-modules-${kernel#linux-image-}" 2>/dev/null |
     sed -n 's/^Package: //p'
   # With all their libraries; PreDepends are about installing, and nothing is installed.
-  depends_of --recurse --no-pre-depends dropbear-bin qemu-guest-agent | grep '^[a-z0-9]'
+  depends_of --recurse --no-pre-depends dropbear-bin qemu-guest-agent openssh-sftp-server |
+    grep '^[a-z0-9]'
 }
 
 versions=
@@ -201,6 +203,10 @@ for program in dropbear qemu-ga; do
     cp -Lf "$library" "$root/lib/x86_64-linux-gnu/"
   done
 done
+
+# Where dropbear looks for it; it needs the C library alone.
+mkdir -p "$root/usr/lib"
+cp "$(unpacked openssh/sftp-server)" "$root/usr/lib/sftp-server"
 
 cp "$here/micro_init.sh" "$root/init"
 # `load NAME...` for whoever is logged in; /init itself has the same as a function.

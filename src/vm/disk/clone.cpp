@@ -22,6 +22,7 @@
 #include "vm/launch_lock.hpp"
 #include "vm/record.hpp"
 #include "vm/snapshot/parts.hpp"
+#include "vm/ssh_config.hpp"
 #include "vm/state/suspended.hpp"
 #include "vm/steps.hpp"
 
@@ -379,7 +380,9 @@ Cloned clone_vm(const CloneRequest& request) {
   if (is_ephemeral(request.from))
     throw StateError("VM " + in_backticks(request.from) +
                      " is one of which nothing is left: there is nothing to clone");
-  return Cloning(request).run();
+  auto cloned = Cloning(request).run();
+  refresh_ssh_config();
+  return cloned;
 }
 
 }  // namespace qlaunch
