@@ -16,6 +16,11 @@ bool says(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
 
+/// Type and key, without the comment.
+std::string_view bare_key(std::string_view line) {
+  return line.substr(0, line.find(' ', line.find(' ') + 1));
+}
+
 }  // namespace
 
 SshFailure read_ssh_failure(std::string_view text) {
@@ -32,15 +37,16 @@ SshFailure read_ssh_failure(std::string_view text) {
 }
 
 std::string given_known_hosts(std::string_view host_public_key) {
-  // Type and key; the comment makes room for ours.
-  const auto key =
-      host_public_key.substr(0, host_public_key.find(' ', host_public_key.find(' ') + 1));
-  return std::string(guest_host_key_alias) + ' ' + std::string(key) + std::string(given_mark) +
-         '\n';
+  return std::string(guest_host_key_alias) + ' ' + std::string(bare_key(host_public_key)) +
+         std::string(given_mark) + '\n';
 }
 
 bool only_given(std::string_view known_hosts) {
   return trim(known_hosts).ends_with(given_mark);
+}
+
+bool knows_key(std::string_view known_hosts, std::string_view public_key) {
+  return says(known_hosts, bare_key(public_key));
 }
 
 std::string once_shown(std::string_view known_hosts) {

@@ -28,6 +28,9 @@ std::string given_known_hosts(std::string_view host_public_key);
 /// Whether it is such a file: where the guest takes no keys, it shows another at first contact.
 bool only_given(std::string_view known_hosts);
 
+/// Whether this key is among those of a known_hosts file.
+bool knows_key(std::string_view known_hosts, std::string_view public_key);
+
 /// The same file once the guest has shown that key.
 std::string once_shown(std::string_view known_hosts);
 

@@ -68,6 +68,12 @@ std::vector<std::string> own_keys() {
   return keys;
 }
 
+/// ssh itself would let others read it. Another command may have it learn a key right now.
+void make_known_hosts(const std::string& path, const std::string& content) {
+  const UniqueFd made(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (made) write_all(made.get(), content, "cannot write " + in_backticks(path));
+}
+
 const Forward* ssh_forward(const LiveRecord& live) {
   const auto* planned = forward_to(live, 22);
   return planned == nullptr ? nullptr : &planned->forward;
@@ -209,12 +215,25 @@ class Opening {
     }
   }
 
-  /// A guest that was given a key and takes none has made its own, like one that was given none.
-  /// On this host nobody but QEMU listens on its port; on a bridge anybody may answer.
+  /// Throws where no other key than the known one will do.
   void learn_other_key() {
-    const auto text = try_read_file(known_hosts_);
-    if (!text || !only_given(*text) || !on_this_host(link_)) throw changed_key();
-    remove_tree(known_hosts_);
+    const auto text = try_read_file(known_hosts_).value_or("");
+    if (known_before_) {
+      write_file_atomic(known_hosts_, *known_before_);
+      throw changed_key();
+    }
+    if (only_given(text)) {
+      // A guest that takes no key has made its own, like one that was given none. On this host
+      // nobody but QEMU listens on its port; on a bridge anybody may answer.
+      if (!on_this_host(link_)) throw changed_key();
+      write_file_atomic(known_hosts_, "");
+      return;
+    }
+    // It may have taken the given key only now: whoever shows that one is no other.
+    const auto identity = find_ssh_identity(ssh_folder(live_.plan.paths));
+    if (!identity || knows_key(text, identity->host_public_key)) throw changed_key();
+    known_before_ = text;
+    write_file_atomic(known_hosts_, given_known_hosts(identity->host_public_key));
   }
 
   Error changed_key() const {
@@ -256,6 +275,7 @@ class Opening {
   const std::string known_hosts_;
   Clock::time_point deadline_;
   bool again_ = false;
+  std::optional<std::string> known_before_;  // while the given key is tried instead
 };
 
 }  // namespace
@@ -297,14 +317,15 @@ void take_keys(SshLink& link, const VmPaths& paths) {
   const auto folder = ssh_folder(paths);
   make_private_folder(folder);
   link.known_hosts = folder + "/known_hosts";
-  const auto seen = try_read_file(link.known_hosts);
-  link.host_key_known = seen && !trim(*seen).empty();
-  // ssh itself would let others read it. Another command may have it learn a key right now.
-  if (!seen)
-    const UniqueFd made(
-        open(link.known_hosts.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  const auto identity = find_ssh_identity(folder);
+  auto seen = try_read_file(link.known_hosts);
+  if (!seen) {
+    seen = identity ? given_known_hosts(identity->host_public_key) : "";
+    make_known_hosts(link.known_hosts, *seen);
+  }
+  link.host_key_known = !trim(*seen).empty();
   link.keys = own_keys();
-  if (const auto identity = find_ssh_identity(folder)) {
+  if (identity) {
     link.keys.insert(link.keys.begin(), identity->key);
     link.only_these_keys = true;
   }
@@ -339,7 +360,9 @@ UniqueFd connect_ssh(const SshLink& link) {
 }
 
 void forget_host_key(const VmPaths& paths) {
-  remove_tree(ssh_folder(paths) + "/known_hosts");
+  // Not gone: then the key that the guest was given would be the known one.
+  make_private_folder(ssh_folder(paths));
+  write_file_atomic(ssh_folder(paths) + "/known_hosts", "");
   end_ssh(paths.runtime);
 }
 

@@ -24,7 +24,6 @@ struct SshWish {
   std::optional<Duration> timeout;
   std::function<bool()> interrupted = [] { return false; };
   std::function<void(const std::string&)> step = [](const std::string&) {};
-  std::function<void(const Diagnostic&)> note = [](const Diagnostic&) {};
 };
 
 /// Where and how; `control` is where the shared connection is, or will be. Throws StateError where

@@ -48,4 +48,6 @@ TEST_CASE("a host key that was given is known before it is shown") {
   CHECK(!qlaunch::only_given(shown));
   CHECK(qlaunch::once_shown(shown) == shown);
   CHECK(!qlaunch::only_given(""));
+  CHECK(qlaunch::knows_key(shown, "ssh-ed25519 AAAAkey qlaunch"));
+  CHECK(!qlaunch::knows_key(shown, "ssh-ed25519 AAAAother qlaunch"));
 }
