@@ -2,8 +2,7 @@
 #include "vm/addresses.hpp"
 
 #include "host/files.hpp"
-#include "host/lock.hpp"
-#include "qmp/agent.hpp"
+#include "vm/agent_socket.hpp"
 #include "vm/journal.hpp"
 
 #include <chrono>
@@ -36,18 +35,14 @@ std::optional<GuestAddresses> read_addresses(const LiveRecord& live) {
 }
 
 std::optional<GuestAddresses> ask_addresses(const LiveRecord& live, Duration patience) {
-  const auto* socket = live.plan.descriptor("agent");
-  if (socket == nullptr) return std::nullopt;
+  if (live.plan.descriptor("agent") == nullptr) return std::nullopt;
   const qmp::Deadline deadline(patience);
   try {
-    FileLock lock(live.plan.paths.runtime + "/agent.lock");
-    if (!lock.lock(deadline.at())) return std::nullopt;
-    const auto qemu = open_pidfd(live.qemu);
     qmp::AgentOptions options;
     options.reply = std::chrono::duration_cast<std::chrono::milliseconds>(patience);
-    qmp::Agent agent(socket->path, options, {{qemu.get(), "the QEMU process exited"}});
+    AgentSocket socket(live, patience, options);
     const auto request = qmp::guest_interfaces();
-    const auto told = agent.execute(request.command, request.arguments, deadline);
+    const auto told = socket.agent().execute(request.command, request.arguments, deadline);
     GuestAddresses addresses{agent_addresses(request.read(told), live.plan.macs), timestamp()};
     write_file_atomic(addresses_path(live), addresses_to_json(addresses), 0600, Durability::quick);
     return addresses;

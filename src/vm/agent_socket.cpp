@@ -38,7 +38,8 @@ struct AgentSocket::State {
           "the guest agent of VM " + in_backticks(name) + " is busy" +
           (holder ? ": held by " + process_name(*holder) + " (pid " + std::to_string(*holder) + ")"
                   : ""));
-      throw error.help("try again when the other command is done");
+      error.help("try again when the other command is done");
+      throw error;
     }
     next.unlock();
     agent.emplace(path, options, std::vector<qmp::Watch>{{pidfd.get(), "the QEMU process exited"}});

@@ -4,9 +4,8 @@
 #include "core/error.hpp"
 #include "guest/agent_listeners.hpp"
 #include "guest/auto_forward.hpp"
-#include "host/lock.hpp"
 #include "host/socket.hpp"
-#include "qmp/agent.hpp"
+#include "vm/agent_socket.hpp"
 #include "vm/auto_ports.hpp"
 #include "vm/forward_table.hpp"
 #include "vm/journal.hpp"
@@ -35,6 +34,9 @@ constexpr auto look_when_busy = std::chrono::milliseconds(200);
 constexpr auto look_when_silent = std::chrono::milliseconds(2000);
 constexpr auto longest_silence = std::chrono::milliseconds(15000);
 constexpr auto listeners_patience = std::chrono::milliseconds(2000);
+/// A command that runs in the guest by the agent gives up its turn every third of a second.
+constexpr auto agent_turn_patience = std::chrono::milliseconds(700);
+constexpr auto probe_patience = std::chrono::milliseconds(400);
 constexpr auto table_patience = std::chrono::milliseconds(500);
 
 /// Somebody else uses what is needed.
@@ -53,11 +55,9 @@ Json port_told(const AutoPort& port) {
 class PortWorker {
  public:
   PortWorker(const LiveRecord& live, int news)
-      : live_(live),
-        rules_(*live.plan.auto_forward),
-        news_(news),
-        qemu_(open_pidfd(live.qemu)),
-        agent_lock_(live.plan.paths.runtime + "/agent.lock") {
+      : live_(live), rules_(*live.plan.auto_forward), news_(news), qemu_(open_pidfd(live.qemu)) {
+    // A guest that boots says when its agent is there; of one that goes on nobody may have.
+    if (read_auto_ports(live_) == AutoPorts{}) next_ += look_when_silent;
     for (const auto& rule : rules_.rules) {
       if (rule.ignore) continue;
       (*rule.protocol == Protocol::udp ? asked_.udp : asked_.tcp) = true;
@@ -113,19 +113,16 @@ class PortWorker {
   }
 
   std::vector<Listener> ask() {
-    const auto* socket = live_.plan.descriptor("agent");
-    if (socket == nullptr) throw Error("the VM has no channel for a guest agent");
-    // It serves one at a time, and whoever runs a command has it for longer.
-    if (!agent_lock_.try_lock()) throw PortsBusy();
-    struct Unlock {
-      FileLock& lock;
-      ~Unlock() { lock.unlock(); }
-    } unlock{agent_lock_};
     qmp::AgentOptions options;
     options.reply = listeners_patience;
     try {
-      qmp::Agent agent(socket->path, options, {{qemu_.get(), "the QEMU process exited"}});
-      return agent_listeners(agent, asked_, listeners_patience);
+      // It serves one at a time, and whoever runs a command has it for longer.
+      AgentSocket socket(live_, agent_turn_patience, options);
+      // Others wait for their turn meanwhile: one that was silent before is given less time.
+      socket.agent().sync(by_.empty() ? probe_patience : listeners_patience);
+      return agent_listeners(socket.agent(), asked_, listeners_patience);
+    } catch (const TimeoutError&) {
+      throw PortsBusy();
     } catch (const qmp::Timeout&) {
       throw Error("no guest agent answers");
     } catch (const qmp::Refused& refused) {
@@ -298,7 +295,6 @@ class PortWorker {
   const PlannedAutoForward& rules_;
   int news_;
   UniqueFd qemu_;
-  FileLock agent_lock_;
   AskedProtocols asked_{false, false};
   bool still_ = false;
   bool fresh_ = false;

@@ -211,7 +211,13 @@ TEST_CASE("what listens in a guest appears on the host, and goes with it") {
   ports.serve("", port + 1);
   ports.appears(port + 1);
 
-  // The agent serves others in between.
+  // The agent serves others in between, and this in between what others do.
+  const auto busy = home.start({"exec", "ports", "--", "sleep", "1000"});
+  ports.serve("", port + 6);
+  ports.appears(port + 6);
+  CHECK_FALSE(qlaunch::wait_exit(busy.pidfd.get(), Clock::now()));
+  guest.say("killall sleep");
+  CHECK(qlaunch::reap(busy, Clock::now() + std::chrono::minutes(1)) != 0);
   for (int round = 0; round < 5; ++round) CHECK(guest.wait("agent").code == 0);
   guest.say("kill $(cat /run/qemu-ga.pid)");
   CHECK(eventually([&] { return guest.status()["auto_forward"]["problem"].is_string(); }));
