@@ -31,17 +31,17 @@ void Progress::warn(const Diagnostic& diagnostic) {
   terminal_.complain(diagnostic);
 }
 
-void Progress::waiting(std::string text) {
+void Progress::waiting(std::string text, std::function<std::string()> detail) {
   done();
   if (!terminal_.shows_progress()) return;
   stop_ = false;
-  ticker_ = std::thread([this, text = std::move(text)] {
+  ticker_ = std::thread([this, text = std::move(text), detail = std::move(detail)] {
     leave_signals_to_main_thread();
-    show_waiting(printable(text));
+    show_waiting(printable(text), detail);
   });
 }
 
-void Progress::show_waiting(const std::string& text) {
+void Progress::show_waiting(const std::string& text, const std::function<std::string()>& detail) {
   const auto begin = std::chrono::steady_clock::now();
   const auto room = static_cast<std::size_t>(terminal_.message_width()) - 1;
   std::unique_lock lock(mutex_);
@@ -49,8 +49,10 @@ void Progress::show_waiting(const std::string& text) {
   do {
     const auto seconds =
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - begin);
+    const auto more = detail ? detail() : std::string();
     auto line = decode_utf8_lossy("  waiting for " + text + " (" +
-                                  format_duration(std::max<Duration>(seconds, tick)) + ")");
+                                  format_duration(std::max<Duration>(seconds, tick)) + ")" +
+                                  (more.empty() ? "" : ": " + printable(more)));
     // A line that wraps could not be erased.
     if (line.size() > room) line.resize(room);
     terminal_.say(std::string(erase_line) + encode_utf8(line));

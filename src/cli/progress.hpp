@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -27,8 +28,8 @@ class Progress {
   void warn(const Diagnostic& diagnostic);
 
   /// "waiting for TEXT (12s)", kept up to date until done() is called. Shown only where it takes
-  /// long enough to be read.
-  void waiting(std::string text);
+  /// long enough to be read. `detail`, asked once a second, is what can be said beside it.
+  void waiting(std::string text, std::function<std::string()> detail = {});
   /// A line for what is being done, replaced by the next; where it takes long enough to be read.
   /// May be called from any thread, until done() is.
   void doing(const std::string& text);
@@ -38,7 +39,7 @@ class Progress {
   void download(const PullProgress& progress);
 
  private:
-  void show_waiting(const std::string& text);
+  void show_waiting(const std::string& text, const std::function<std::string()>& detail);
 
   const Terminal& terminal_;
   std::mutex mutex_;

@@ -9,12 +9,14 @@
 #include "cli/report_json.hpp"
 #include "core/quote.hpp"
 #include "core/text.hpp"
+#include "vm/boot_watch.hpp"
 #include "vm/catalog.hpp"
 #include "vm/ephemeral.hpp"
 #include "vm/state/suspended.hpp"
 #include "vm/wait.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -42,6 +44,10 @@ Error with_hints(const Error& error, const LiveRecord& live) {
     out.help(text);
   }
   if (alive(live.qemu)) {
+    if (out.code() == ExitCode::timeout) {
+      for (const auto& advice : boot_advice(BootWatch(live).look(), live.plan.ready.when, name))
+        out.help(advice);
+    }
     out.help("the VM goes on running: `qlaunch wait " + name + "` waits on, `qlaunch log " + name +
              "` shows its serial port, `qlaunch shutdown " + name + "` stops it");
     return out;
@@ -179,6 +185,7 @@ class Starts {
     what.ready = true;
     const auto text = several() ? live.name : describe(what, live.name);
     const auto timeout = how_.timeout.value_or(live.plan.ready.timeout);
+    if (!several()) boot_watch_ = std::make_shared<BootWatch>(live);
     waited_for(text, true);
     how_.waits(live, text, timeout);
     bool ready = false;
@@ -206,7 +213,12 @@ class Starts {
   }
 
   void show_waiting() {
-    if (!waiting_.empty()) progress_.waiting(join(waiting_, ", "));
+    if (waiting_.empty()) return;
+    // Of several there is no room to tell how far each is.
+    const auto watch = waiting_.size() == 1 ? boot_watch_ : nullptr;
+    progress_.waiting(join(waiting_, ", "), [watch] {
+      return watch == nullptr ? std::string() : boot_words(watch->look());
+    });
   }
 
   void say_result(const std::string& text) {
@@ -246,6 +258,7 @@ class Starts {
   Started result_;
   std::vector<int> codes_;
   std::vector<std::string> waiting_;
+  std::shared_ptr<BootWatch> boot_watch_;
   std::set<std::string> warned_;
   std::exception_ptr output_failure_;
 };

@@ -6,9 +6,12 @@
 #include "cli/options.hpp"
 #include "cli/progress.hpp"
 #include "core/quote.hpp"
+#include "vm/boot_watch.hpp"
 #include "vm/catalog.hpp"
 #include "vm/live.hpp"
 #include "vm/wait.hpp"
+
+#include <memory>
 
 namespace qlaunch {
 namespace {
@@ -38,12 +41,26 @@ int wait(const WaitOptions& options, Terminal& terminal) {
   }
   const InterruptGuard guard;
   Progress progress(terminal);
-  progress.waiting(what.stopped ? name + " to stop" : describe(what, name));
-  if (!wait_for(name, what, timeout, InterruptGuard::interrupted))
-    return InterruptGuard::exit_code();
+  if (what.stopped) {
+    progress.waiting(name + " to stop");
+    return wait_for(name, what, timeout, InterruptGuard::interrupted) ? 0
+                                                                      : InterruptGuard::exit_code();
+  }
+  const auto live = require_running(name);
+  const auto watch = std::make_shared<BootWatch>(live);
+  progress.waiting(describe(what, name), [watch] { return boot_words(watch->look()); });
+  try {
+    if (!wait_for(name, what, timeout, InterruptGuard::interrupted))
+      return InterruptGuard::exit_code();
+  } catch (TimeoutError& error) {
+    const auto& when = what.ready ? live.plan.ready.when : what.when;
+    for (const auto& advice : boot_advice(BootWatch(live).look(), when, shell_quote(name)))
+      error.help(advice);
+    throw;
+  }
   progress.done();
   const bool reachable = what.ready || what.when.kind == ReadyWhen::Kind::ssh;
-  if (!what.stopped && reachable && terminal.shows_progress()) {
+  if (reachable && terminal.shows_progress()) {
     const auto way = ssh_command(started_facts(require_running(name)));
     if (!way.empty()) terminal.say(in_backticks(way) + " logs in\n");
   }

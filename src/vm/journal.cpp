@@ -106,6 +106,18 @@ std::string panic_time(const std::string& name, const std::string& start) {
   return time;
 }
 
+bool agent_there(const std::string& name, const std::string& start) {
+  bool there = false;
+  for_each_recent(name, {"VSERPORT_CHANGE", "RESET"}, [&](const auto& line) {
+    if (line.value("time", "") < start) return;
+    if (line.value("event", "") == "RESET") there = false;
+    const auto data = line.find("data");
+    if (data == line.end() || !data->is_object() || data->value("id", "") != "agent-port") return;
+    there = data->value("open", false);
+  });
+  return there;
+}
+
 std::vector<LogFile> log_files(const std::string& vm) {
   const std::string folder = vm_paths(state_roots(), vm).state;
   std::vector<LogFile> found;

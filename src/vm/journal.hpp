@@ -18,6 +18,9 @@ void journal(const std::string& name, std::string_view event, const std::string&
 /// since; else empty. Looks at the last events only.
 std::string panic_time(const std::string& name, const std::string& start);
 
+/// Whether the guest agent has had its channel open since `start`, as far as the last events tell.
+bool agent_there(const std::string& name, const std::string& start);
+
 /// How a helper ended in the run that began at `start`: "killed by signal 9 (SIGKILL)"; empty where
 /// nobody could know.
 std::string helper_exit(const std::string& name, const std::string& helper,
