@@ -203,11 +203,12 @@ int act(const SnapshotOptions& options, const std::string& name, const std::stri
   std::string text;
   Json json;
   if (options.action == "create") {
-    const auto note = create_snapshot(name, {tag, options.text, options.disk_only}, telling);
+    const auto note = create_snapshot(
+        name, {tag, options.text, options.disk_only, options.detach_shares}, telling);
     text = taken_text(note);
     json = object_of(entry_of(note, true));
   } else if (options.action == "revert") {
-    const auto done = revert_snapshot(name, {tag, options.discard}, telling);
+    const auto done = revert_snapshot(name, {tag, options.discard, options.detach_shares}, telling);
     text = reverted_text(done);
     json = {{"tag", done.to.tag},
             {"kept", done.kept.empty() ? Json() : Json(done.kept)},
@@ -238,9 +239,10 @@ void check_options(const SnapshotOptions& options) {
   }
   const auto usage = [&](const std::string& what) {
     return UsageError(what).help("usage: qlaunch snapshot " + action + " VM" +
-                                 (action == "list"     ? ""
-                                  : action == "create" ? " [TAG] [-m TEXT] [--disk-only]"
-                                  : action == "revert" ? " TAG [--discard]"
+                                 (action == "list" ? ""
+                                  : action == "create"
+                                      ? " [TAG] [-m TEXT] [--disk-only] [--detach-shares]"
+                                  : action == "revert" ? " TAG [--discard] [--detach-shares]"
                                                        : " TAG"));
   };
   const auto only = [&](bool given, const char* option, const char* where) {
@@ -250,6 +252,8 @@ void check_options(const SnapshotOptions& options) {
   only(!options.text.empty(), "-m", "create");
   only(options.disk_only, "--disk-only", "create");
   only(options.discard, "--discard", "revert");
+  if (options.detach_shares && action != "create" && action != "revert")
+    throw usage("`--detach-shares` is for `snapshot create` and `snapshot revert`");
   const std::size_t most = action == "list" ? 0 : 1;
   if (options.tags.size() > most)
     throw usage("one word too many for `snapshot " + action +
@@ -269,6 +273,8 @@ void add_snapshot(CLI::App& app, SnapshotOptions& options) {
   add_flag(app, options.disk_only, "--disk-only",
            "create: of a running VM the disks alone, without its memory");
   add_flag(app, options.discard, "--discard", "revert: do not keep what is lost by it");
+  add_flag(app, options.detach_shares, "--detach-shares",
+           "create, revert: take mounted shares from the guest for that moment");
   add_json(app, options.json, "print what was done, or the list as an array; the keys are below");
 }
 

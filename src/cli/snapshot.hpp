@@ -17,6 +17,7 @@ struct SnapshotOptions {
   std::string text;
   bool disk_only = false;
   bool discard = false;
+  bool detach_shares = false;
   bool json = false;
 };
 

@@ -11,6 +11,7 @@ namespace qlaunch {
 
 struct SuspendOptions {
   std::vector<std::string> vms;
+  bool detach_shares = false;
 };
 
 void add_suspend(CLI::App& app, SuspendOptions& options);

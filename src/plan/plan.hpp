@@ -134,6 +134,17 @@ struct PlannedDisk {
   bool readonly = false;
 };
 
+/// A folder of the host's that the guest can mount by its tag.
+struct PlannedShare {
+  std::string tag, path;
+  bool virtiofs = false;  // else 9p
+  bool readonly = false;
+  std::string mount;    // where the guest is told to mount it; empty: it is not told
+  bool detach = false;  // it may be taken from the guest while its state is saved
+  std::string id;       // of the device, and
+  std::string device;   // all of it, as QEMU takes it
+};
+
 /// An [[image]] that a disk is based on and that nobody has downloaded yet.
 struct MissingImage {
   std::string name, url;
@@ -166,6 +177,7 @@ struct Plan {
   std::optional<PlannedDisk> nvram;  // UEFI variables
   std::vector<PlannedForward> forwards;
   std::optional<PlannedAutoForward> auto_forward;
+  std::vector<PlannedShare> shares;
   std::vector<std::string> macs;
   std::vector<MissingImage> missing_images;
   std::string serial_log, vnc_socket, spice_address;

@@ -111,6 +111,22 @@ PlannedDisk disk_from(const Json& json) {
           json.at("readonly")};
 }
 
+Json share_json(const PlannedShare& share) {
+  return {{"tag", share.tag},
+          {"path", share.path},
+          {"virtiofs", share.virtiofs},
+          {"readonly", share.readonly},
+          {"mount", share.mount},
+          {"detach", share.detach},
+          {"id", share.id},
+          {"device", share.device}};
+}
+
+PlannedShare share_from(const Json& json) {
+  return {json.at("tag"),   json.at("path"),   json.at("virtiofs"), json.at("readonly"),
+          json.at("mount"), json.at("detach"), json.at("id"),       json.at("device")};
+}
+
 PlannedForward forward_from(const Json& json) {
   const std::string protocol = json.at("protocol");
   if (protocol != "tcp" && protocol != "udp")
@@ -176,6 +192,7 @@ Plan read_plan(const Json& json) {
   for (const auto& one : json.at("forwards")) plan.forwards.push_back(forward_from(one));
   if (const auto rules = json.find("auto_forward"); rules != json.end())
     plan.auto_forward = auto_forward_from(*rules);
+  for (const auto& one : json.at("shares")) plan.shares.push_back(share_from(one));
   plan.macs = json.at("macs").get<std::vector<std::string>>();
   for (const auto& one : json.at("missing_images"))
     plan.missing_images.push_back(
@@ -218,6 +235,7 @@ std::string plan_to_json(const Plan& plan) {
   if (plan.nvram) json["nvram"] = disk_json(*plan.nvram);
   json["forwards"] = array_of(plan.forwards, planner::forward_json);
   if (plan.auto_forward) json["auto_forward"] = auto_forward_json(*plan.auto_forward);
+  json["shares"] = array_of(plan.shares, share_json);
   json["macs"] = plan.macs;
   json["missing_images"] = array_of(plan.missing_images, image_json);
   json["serial_log"] = plan.serial_log;

@@ -36,6 +36,33 @@ void check_path(Draft& draft, std::size_t index) {
   }
 }
 
+/// What commands have to know of it; its device stands last in the plan.
+void note_share(Draft& draft, std::size_t index, const std::string& id) {
+  const auto& share = draft.profile.shares[index];
+  const auto& words = draft.plan.qemu.arguments.back().words;
+  if (words.size() != 2 || words.front() != "-device") return;
+  draft.plan.shares.push_back({share.tag, share.path, share.driver == ShareDriver::virtiofs,
+                               share.readonly, share.mount == "same" ? share.path : share.mount,
+                               share.on_snapshot == OnSnapshot::detach, id, words.back()});
+}
+
+/// A port of the share's own: what lies on the root bus itself cannot be unplugged.
+std::string add_port(Draft& draft, std::size_t index, const std::string& key) {
+  constexpr std::int64_t first = 128;
+  const auto number = first + static_cast<std::int64_t>(index);
+  const auto id = qemu_id("port-", draft.profile.shares[index].tag);
+  draft.device({{"driver", "pcie-root-port"},
+                {"id", id},
+                {"bus", "pcie.0"},
+                {"chassis", number},
+                {"slot", number}},
+               draft.because(key,
+                             "QEMU cannot save a virtiofs device: it is unplugged for that, which "
+                             "takes a port of its own"),
+               key);
+  return id;
+}
+
 void add_9p(Draft& draft, std::size_t index) {
   const auto& share = draft.profile.shares[index];
   const auto key = key_of("share", index);
@@ -59,6 +86,7 @@ void add_9p(Draft& draft, std::size_t index) {
                 {"fsdev", id},
                 {"mount_tag", share.tag}},
                draft.because(key, "the guest mounts it by this tag"), key);
+  note_share(draft, index, "dev-" + id);
 }
 
 /// libfuse's option parser, which the C virtiofsd uses, splits at commas and takes a backslash as
@@ -172,12 +200,15 @@ void add_virtiofs(Draft& draft, std::size_t index) {
   }
   draft.option({"-chardev", "socket,id=" + helper.name + ",path=" + escape_commas(helper.socket)},
                draft.because(key, "virtiofsd's socket"));
-  draft.device({{"driver", draft.virtio("vhost-user-fs")},
-                {"id", qemu_id("share-", share.tag)},
-                {"chardev", helper.name},
-                {"tag", share.tag},
-                {"queue-size", share.queue_size}},
-               draft.because(key, "the guest mounts it by this tag"), key);
+  const auto id = qemu_id("share-", share.tag);
+  Value device{{"driver", draft.virtio("vhost-user-fs")},
+               {"id", id},
+               {"chardev", helper.name},
+               {"tag", share.tag},
+               {"queue-size", share.queue_size}};
+  if (draft.board == Board::q35) device["bus"] = add_port(draft, index, key);
+  draft.device(device, draft.because(key, "the guest mounts it by this tag"), key);
+  note_share(draft, index, id);
   draft.plan.helpers.push_back(std::move(helper));
 }
 

@@ -214,7 +214,7 @@ Section share_section() {
                .example = "on_snapshot = \"detach\"",
                .choices = {{"refuse", int(OnSnapshot::refuse), "the snapshot is refused"},
                            {"detach", int(OnSnapshot::detach),
-                            "it is unmounted for the moment and mounted again", true}},
+                            "it is unmounted for the moment and mounted again"}},
                .set = to(&Share::on_snapshot)},
               {.name = "queue_size",
                .type = KeyType::integer,

@@ -12,6 +12,7 @@
 #include "vm/found_run.hpp"
 #include "vm/journal.hpp"
 #include "vm/record.hpp"
+#include "vm/share/detach.hpp"
 #include "vm/state/suspended.hpp"
 #include "vm/takeover.hpp"
 
@@ -74,6 +75,18 @@ void note_suspended(VmStatus& status) {
   if (!status.live && is_suspended(status.name)) status.state = VmState::suspended;
 }
 
+/// What a command that was cut off has taken from the guest is given back; else it is told.
+void look_for_detached(VmStatus& status) {
+  const auto shares = shares_left_out(status.name);
+  if (shares.empty() || status.operation || status.state != VmState::running) return;
+  try {
+    put_back_shares(*status.live);
+  } catch (const std::exception& error) {
+    status.problems.push_back("the guest does not have " + shares +
+                              " since a snapshot was cut off: " + error.what());
+  }
+}
+
 /// What can be had without QEMU.
 void look_around(VmStatus& status, bool ask) {
   const auto& name = status.name;
@@ -84,6 +97,11 @@ void look_around(VmStatus& status, bool ask) {
     status.problems.push_back(helper.name + " has ended" + (how.empty() ? "" : " (" + how + ')') +
                               ": " + helper.serves +
                               " no longer works until the VM is started anew");
+  }
+  for (const auto& share : live.plan.shares) {
+    if (ask && file_fact(share.path).kind != FileFact::Kind::folder)
+      status.problems.push_back("the folder of share " + in_backticks(share.tag) + ", " +
+                                in_backticks(share.path) + ", is not there any more");
   }
   if (const auto usage = process_usage(live.qemu)) {
     status.uptime = static_cast<double>(usage->uptime.count()) / 1000;
@@ -137,6 +155,7 @@ VmStatus look(const std::string& name, bool ask) {
   questions.finish();
   settle_operation(status);
   note_suspended(status);
+  if (ask) look_for_detached(status);
   return status;
 }
 

@@ -55,11 +55,14 @@ void add_ephemeral(std::vector<Blocker>& out, const Plan& plan) {
 Blocker explain(const std::string& reason) {
   if (has(reason, "vhost-user-fs"))
     return {"a virtiofs share keeps its state outside of QEMU, which this QEMU cannot save",
-            {"`driver = \"9p\"` in its [[share]] can be saved while the guest has it unmounted"}};
+            {"`--detach-shares` unplugs it for that moment",
+             "`driver = \"9p\"` in its [[share]] can be saved while the guest has it unmounted"},
+            true};
   if (has(reason, "VirtFS")) {
     const auto tag = quoted_after(reason, "mount_tag");
     return {"the guest has 9p share " + in_backticks(tag) + " mounted",
-            {"unmount it in the guest for that moment"}};
+            {"unmount it in the guest for that moment, or have `--detach-shares` do that"},
+            true};
   }
   if (has(reason, "nvme"))
     return {"an NVMe disk keeps state that QEMU cannot save",

@@ -27,6 +27,7 @@ std::vector<WrittenNode> written_nodes(const nlohmann::json& blocks, const Plan&
 struct Blocker {
   std::string what;
   std::vector<std::string> help;
+  bool share = false;  // it can be detached
 };
 
 /// `reasons`: QEMU's blocked-reasons; not asked for where only the disks are wanted.

@@ -24,6 +24,7 @@ class LiveSnapshots {
   explicit LiveSnapshots(const LiveRecord& live);
 
   const LiveRecord& live() const { return live_; }
+  qmp::SyncClient& client() { return socket_.client(); }
 
   /// QMP's word for its state.
   std::string state();

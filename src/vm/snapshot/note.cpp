@@ -69,7 +69,8 @@ std::string note_to_json(const SnapshotNote& note, const VmPaths& paths) {
       {"cpus", note.cpus},
       {"memory", note.memory},
       {"folders", {{"data", paths.data}, {"state", paths.state}, {"runtime", paths.runtime}}},
-      {"plan", note.plan}};
+      {"plan", note.plan},
+      {"detached", note.detached}};
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + '\n';
 }
 
@@ -93,6 +94,7 @@ SnapshotNote note_from_json(const std::string& text, const std::string& name,
     note.cpus = json.at("cpus");
     note.memory = json.at("memory");
     note.plan = json.at("plan");
+    note.detached = json.value("detached", "");
     const auto& folders = json.at("folders");
     VmPaths then = paths;
     then.data = folders.at("data");

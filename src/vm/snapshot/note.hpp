@@ -49,6 +49,8 @@ struct SnapshotNote {
   std::int64_t cpus = 0;
   std::uint64_t memory = 0;
   std::string plan;  // of that run, as JSON text; empty: not known
+  /// Shares that the guest did not have meanwhile, as JSON text (see vm/share/detach.hpp).
+  std::string detached;
 
   const SnapshotMember* member(std::string_view name) const;
 };

@@ -21,7 +21,11 @@ std::vector<std::vector<std::string>> guest_side(const Plan& plan) {
     if (argument.words.empty()) continue;
     const bool host =
         std::find(host_side.begin(), host_side.end(), argument.words.front()) != host_side.end();
-    if (!host) out.push_back(argument.words);
+    // A virtiofs device is in no state that is saved without it, and each state is saved so where
+    // QEMU cannot save it.
+    const bool share = argument.words.front() == "-device" && argument.words.size() == 2 &&
+                       argument.words.back().find("vhost-user-fs") != std::string::npos;
+    if (!host && !share) out.push_back(argument.words);
   }
   return out;
 }

@@ -8,6 +8,7 @@
 #include "vm/agent_socket.hpp"
 #include "vm/disk/live_overlays.hpp"
 #include "vm/guest_clock.hpp"
+#include "vm/share/detach.hpp"
 #include "vm/snapshot/parts.hpp"
 #include "vm/snapshot/plan.hpp"
 #include "vm/snapshot/steps.hpp"
@@ -183,6 +184,8 @@ SnapshotNote save_running(LiveSnapshots& vm, SnapshotNote note, Undertaking& und
 
 void load_running(LiveSnapshots& vm, const SnapshotNote& note, Undertaking& undertaking, bool own) {
   const auto& live = vm.live();
+  const auto shares = detached_from_json(note.detached);
+  if (!shares.empty()) drop_shares(live, vm.client(), shares);
   vm.attach_state_image();
   vm.wake_from_the_dead();
   auto work = new_work(SnapshotWork::Kind::take_up, note);
@@ -213,6 +216,14 @@ void load_running(LiveSnapshots& vm, const SnapshotNote& note, Undertaking& unde
   at_step(SnapshotStep::load_recorded);
   remove_work(live.name);
   vm.forget_jobs();
+  if (!shares.empty()) {
+    try {
+      vm.await_agent();
+      attach_shares(live, vm.client(), shares);
+    } catch (const Error& error) {
+      undertaking.say(error.what());
+    }
+  }
   // It thinks that no time has passed.
   if (note.guest != GuestThen::running || !note.agent) return;
   ClockSet set;

@@ -13,6 +13,7 @@
 #include "vm/ephemeral.hpp"
 #include "vm/guest_clock.hpp"
 #include "vm/launch_lock.hpp"
+#include "vm/share/detach.hpp"
 #include "vm/snapshot/parts.hpp"
 #include "vm/snapshot/plan.hpp"
 #include "vm/snapshot/steps.hpp"
@@ -39,6 +40,7 @@ class Held {
           vm_.emplace(*status.live);
           vm_->refuse_migration();
           settle_running(*vm_);
+          put_back();
         } else {
           stop();
         }
@@ -74,6 +76,14 @@ class Held {
   }
 
  private:
+  /// Shares that a command which was cut off has taken from the guest.
+  void put_back() {
+    try {
+      put_back_shares(vm_->live(), vm_->client());
+    } catch (const Error&) {  // NOLINT(bugprone-empty-catch)
+      // `status` tells it.
+    }
+  }
   void stop() {
     const auto paths = vm_paths(state_roots(), name_);
     held_.reset();
@@ -113,10 +123,42 @@ std::string free_tag(const SnapshotList& list, const std::string& wanted) {
       .help("`qlaunch log " + shell_quote(name) + " qemu` shows what QEMU said");
 }
 
-SnapshotNote save(Held& held, const std::string& name, const SnapshotNote& note,
+/// What could not be given back is no reason to lose a snapshot: the next command tries it again.
+void give_back(LiveSnapshots& vm, const std::vector<DetachedShare>& shares,
+               const Undertaking& undertaking) {
+  try {
+    attach_shares(vm.live(), vm.client(), shares);
+  } catch (const Error& error) {
+    undertaking.say(error.what());
+  }
+}
+
+SnapshotNote save_without_shares(LiveSnapshots& vm, SnapshotNote note, bool all,
+                                 Undertaking& undertaking) {
+  std::vector<DetachedShare> shares;
+  if (note.kind == SnapshotKind::live && shares_block(vm.client())) {
+    const auto blockers = vm.blockers(false);
+    if (std::any_of(blockers.begin(), blockers.end(), [](const auto& each) { return !each.share; }))
+      throw blocked(vm.live().name, blockers, false);
+    shares = detach_shares(vm.live(), vm.client(), all);
+    note.detached = detached_to_json(shares);
+  }
+  try {
+    const auto done = save_running(vm, std::move(note), undertaking);
+    give_back(vm, shares, undertaking);
+    return done;
+  } catch (const qmp::Gone&) {
+    throw;
+  } catch (...) {
+    give_back(vm, shares, undertaking);
+    throw;
+  }
+}
+
+SnapshotNote save(Held& held, const std::string& name, const SnapshotNote& note, bool all_shares,
                   Undertaking& undertaking) {
   try {
-    return save_running(held.vm(), note, undertaking);
+    return save_without_shares(held.vm(), note, all_shares, undertaking);
   } catch (const qmp::Gone&) {
     held.ended();
     throw_ended(name, "saving snapshot " + in_backticks(note.tag));
@@ -156,7 +198,7 @@ SnapshotNote create_snapshot(const std::string& name, const SnapshotRequest& req
   Undertaking undertaking(name, "saving snapshot " + in_backticks(tag), telling);
   if (!held.runs()) return keep_stopped(name, plan, std::move(note), undertaking);
   note.kind = request.disk_only ? SnapshotKind::disks : SnapshotKind::live;
-  return save(held, name, note, undertaking);
+  return save(held, name, note, request.detach_shares, undertaking);
 }
 
 SnapshotList list_snapshots(const std::string& name) {
@@ -202,7 +244,9 @@ Reverted revert_snapshot(const std::string& name, const RevertRequest& request,
     done.kept = free_tag(list, before_revert_tag(std::chrono::system_clock::now()));
     auto kept = begin_note(name, held.plan(), done.kept, "kept by a revert");
     kept.kind = SnapshotKind::live;
-    const auto blockers = held.vm().blockers(false);
+    const bool detach = request.detach_shares || !note.detached.empty();
+    auto blockers = held.vm().blockers(false);
+    if (detach) std::erase_if(blockers, [](const auto& each) { return each.share; });
     if (!why.empty() && !blockers.empty() && held.vm().blockers(true).empty()) {
       // Better than nothing, and than no way back at all.
       kept.kind = SnapshotKind::disks;
@@ -210,7 +254,7 @@ Reverted revert_snapshot(const std::string& name, const RevertRequest& request,
     }
     undertaking.now("saving snapshot " + in_backticks(done.kept));
     try {
-      save(held, name, kept, undertaking);
+      save(held, name, kept, detach, undertaking);
     } catch (Error& error) {
       if (telling.interrupted()) throw;
       throw Error(error).help("`--discard` reverts without keeping what is lost");

@@ -25,6 +25,7 @@ struct SnapshotRequest {
   std::string tag;   // empty: the time
   std::string text;  // what the user says of it
   bool disk_only = false;
+  bool detach_shares = false;  // also those whose `on_snapshot` does not say so
 };
 
 /// Live and whole where the VM runs, its disks where it does not. Where it fails, nothing has
@@ -44,6 +45,7 @@ SnapshotList list_snapshots(const std::string& name);
 struct RevertRequest {
   std::string tag;
   bool discard = false;  // does not keep what is lost
+  bool detach_shares = false;
 };
 
 struct Reverted {

@@ -17,6 +17,7 @@
 #include "vm/launch_lock.hpp"
 #include "vm/make.hpp"
 #include "vm/ports.hpp"
+#include "vm/share/detach.hpp"
 #include "vm/snapshot/parts.hpp"
 #include "vm/snapshot/plan.hpp"
 #include "vm/snapshot/steps.hpp"
@@ -32,7 +33,8 @@ Plan plan_of(const std::string& name, const SnapshotNote& note) {
   if (note.plan.empty()) return plan_to_keep(last_plan(name));
   try {
     const auto plan = plan_from_json(note.plan);
-    return note.kind == SnapshotKind::live ? plan_to_load_into(plan) : plan;
+    if (note.kind != SnapshotKind::live) return plan;
+    return without_shares(plan_to_load_into(plan), detached_from_json(note.detached));
   } catch (const Error& error) {
     throw Error("the machine that snapshot " + in_backticks(note.tag) + " of VM " +
                 in_backticks(name) + " was made on is not known to this version: " + error.what());

@@ -116,9 +116,9 @@ bool mentions(const std::string& reason, const char* word) {
 
 std::string way_out(const std::string& reason) {
   if (mentions(reason, "VirtFS") || mentions(reason, "9p"))
-    return "unmount the 9p share in the guest, and try again";
+    return "unmount the 9p share in the guest, and try again; `--detach-shares` does that";
   if (mentions(reason, "vhost-user-fs") || mentions(reason, "virtiofs"))
-    return "this QEMU cannot save a VM with a virtiofs share: use a 9p share, or shut it down";
+    return "this QEMU cannot save a VM with a virtiofs share: `--detach-shares` unplugs it first";
   if (mentions(reason, "nvme"))
     return "this QEMU cannot save a VM with an NVMe disk: use bus = \"virtio\"";
   return {};

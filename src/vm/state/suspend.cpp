@@ -13,6 +13,7 @@
 #include "vm/operation.hpp"
 #include "vm/power_off.hpp"
 #include "vm/record.hpp"
+#include "vm/share/detach.hpp"
 #include "vm/state/state_file.hpp"
 #include "vm/state/state_marker.hpp"
 #include "vm/state/suspended.hpp"
@@ -42,6 +43,7 @@ constexpr std::uint64_t spare_room = std::uint64_t{16} << 20U;
 struct Before {
   bool running = false;
   bool agent = false;
+  std::vector<DetachedShare> shares;  // it does not have them now
 };
 
 void check_state(const std::string& name, const std::string& state) {
@@ -121,6 +123,20 @@ void settle_what_was_cut_off(const LiveRecord& live) {
   }
 }
 
+bool is_share(const std::string& reason) {
+  return reason.find("vhost-user-fs") != std::string::npos ||
+         reason.find("VirtFS") != std::string::npos;
+}
+
+/// The first failure is the one to tell; what is not given back here, the next command gives back.
+void give_back(const LiveRecord& live, const Before& before) {
+  if (before.shares.empty() || !alive(live.qemu)) return;
+  try {
+    put_back_shares(live);
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
+  }
+}
+
 Suspended describe(const LiveRecord& live, const Before& before, std::uint64_t bytes) {
   Suspended suspended;
   suspended.name = live.name;
@@ -131,6 +147,7 @@ Suspended describe(const LiveRecord& live, const Before& before, std::uint64_t b
   suspended.plan.forwards = live.forwards;
   suspended.disks = stamp_disks(live.plan);
   suspended.agent = before.agent;
+  suspended.detached = detached_to_json(before.shares);
   suspended.saved_by = live.qemu;
   return suspended;
 }
@@ -159,6 +176,7 @@ std::uint64_t save(const LiveRecord& live, const Before& before, OperationRecord
   } catch (...) {
     forget_suspended(live.name);
     if (before.running && alive(live.qemu)) let_go_on(live);
+    give_back(live, before);
     throw;
   }
 }
@@ -181,9 +199,22 @@ std::string suspend_vm(const std::string& name, const SuspendRequest& request) {
     auto& client = socket.client();
     const auto state = client.call(qmp::query_status()).status;
     check_state(name, state);
-    before = {state == "running", agent_listens(client)};
-    if (const auto reasons = what_blocks_saving(client); !reasons.empty())
-      throw blocked_error("VM " + in_backticks(name) + " cannot be suspended now", reasons);
+    before = {state == "running", agent_listens(client), {}};
+    const auto refuse = [&](const auto& reasons) {
+      if (!reasons.empty())
+        throw blocked_error("VM " + in_backticks(name) + " cannot be suspended now", reasons);
+    };
+    auto reasons = what_blocks_saving(client);
+    if (shares_block(client)) {
+      put_back_shares(live, client);
+      std::erase_if(reasons, is_share);
+      refuse(reasons);
+      check_space(live);
+      before.shares = detach_shares(live, client, request.detach_shares);
+      reasons = what_blocks_saving(client);
+      if (!reasons.empty()) attach_shares(live, client, before.shares);
+    }
+    refuse(reasons);
   }
   check_space(live);
   request.step("saving the state of " + in_backticks(name));

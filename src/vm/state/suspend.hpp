@@ -18,6 +18,7 @@ struct SuspendRequest {
   std::function<bool()> interrupted = [] { return false; };
   /// Until the keeper has tidied up; not for a process of the keeper's own.
   bool wait_for_keeper = true;
+  bool detach_shares = false;  // also those whose `on_snapshot` does not say so
 };
 
 /// Returns how it went, in words. StateError where the VM does not run, or cannot be saved as it is

@@ -86,6 +86,7 @@ std::optional<Suspended> read_suspended(const std::string& name) {
       suspended.disks.push_back(
           {disk.at("path"), disk.at("size"), disk.at("inode"), disk.at("changed")});
     suspended.agent = json.at("agent");
+    suspended.detached = json.value("detached", "");
     suspended.saved_by = process_from_json(json.at("saved_by"));
     if (json.contains("resumed_by")) suspended.resumed_by = process_from_json(json["resumed_by"]);
     return suspended;
@@ -105,6 +106,7 @@ void write_suspended(const Suspended& suspended) {
                {"plan", plan_to_json(suspended.plan)},
                {"disks", disks},
                {"agent", suspended.agent},
+               {"detached", suspended.detached},
                {"saved_by", process_to_json(suspended.saved_by)}};
   if (suspended.resumed_by) json["resumed_by"] = process_to_json(*suspended.resumed_by);
   write_file_atomic(suspended.plan.paths.data + record_file,

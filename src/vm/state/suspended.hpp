@@ -35,6 +35,8 @@ struct Suspended {
   ProcessId saved_by;            // the QEMU that saved it, and is about to end
   /// The QEMU that was told to go on with it: from then on only the stamps say whether it did.
   std::optional<ProcessId> resumed_by;
+  /// Shares that the guest did not have when it was saved, as JSON text (see vm/share/detach.hpp).
+  std::string detached;
 };
 
 /// `data/NAME/suspended.state`

@@ -15,6 +15,7 @@
 #include "vm/make.hpp"
 #include "vm/ports.hpp"
 #include "vm/record.hpp"
+#include "vm/share/detach.hpp"
 #include "vm/start.hpp"
 #include "vm/state/state_file.hpp"
 #include "vm/state/state_marker.hpp"
@@ -190,7 +191,9 @@ std::optional<Launched> wake(const std::string& name, const LaunchRequest& reque
   Launched launched;
   launched.resumed_from = suspended->time;
   launched.changes = changes_since(record, progress);
-  const auto plan = going_on(suspended->plan, ports_for(*suspended, record, progress));
+  const auto shares = detached_from_json(suspended->detached);
+  const auto plan =
+      without_shares(going_on(suspended->plan, ports_for(*suspended, record, progress)), shares);
   check_ports(plan);
   check_disks(plan);
   progress.step("starting " + plan.qemu.program + " to go on from " + suspended->time);
@@ -230,6 +233,10 @@ std::optional<Launched> wake(const std::string& name, const LaunchRequest& reque
   try {
     if (learn_ports(launched.live)) write_live(launched.live);
     if (suspended->agent) set_guest_clock(launched.live);
+    if (!shares.empty()) {
+      CommandSocket socket(launched.live);
+      attach_shares(launched.live, socket.client(), shares);
+    }
   } catch (const std::exception& error) {
     progress.warning(warning_at({}, error.what()));
   }

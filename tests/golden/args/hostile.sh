@@ -94,7 +94,8 @@ export DBUS_SESSION_BUS_ADDRESS
   -fsdev 'local,id=share-351019bcc840b95c,path=/profiles/sha,,re d,security_model=mapped-xattr,multidevs=remap' \
   -device '{"driver":"virtio-9p-pci","id":"dev-share-351019bcc840b95c","fsdev":"share-351019bcc840b95c","mount_tag":"a,readonly=on"}' \
   -chardev socket,id=virtiofsd-719f6aaa2db71817,path="$dir"/virtiofsd-719f6aaa2db71817.sock \
-  -device '{"driver":"vhost-user-fs-pci","id":"share-719f6aaa2db71817","chardev":"virtiofsd-719f6aaa2db71817","tag":"b,c","queue-size":1024}' \
+  -device '{"driver":"pcie-root-port","id":"port-719f6aaa2db71817","bus":"pcie.0","chassis":129,"slot":129}' \
+  -device '{"driver":"vhost-user-fs-pci","id":"share-719f6aaa2db71817","chardev":"virtiofsd-719f6aaa2db71817","tag":"b,c","queue-size":1024,"bus":"port-719f6aaa2db71817"}' \
   -display '{"type":"gtk","window-close":false}' \
   -device '{"driver":"virtio-vga","id":"gpu"}' \
   -vnc unix:"$dir"/vnc.sock,share=force-shared \

@@ -123,9 +123,11 @@ export DBUS_SESSION_BUS_ADDRESS
   -netdev '{"type":"user","id":"net0","hostfwd":[{"str":"tcp:127.0.0.1:0-:22"}]}' \
   -device '{"driver":"virtio-net-pci","id":"nic-net0","netdev":"net0","mac":"52:54:00:15:d1:0d","romfile":""}' \
   -chardev socket,id=virtiofsd-rw,path="$dir"/virtiofsd-rw.sock \
-  -device '{"driver":"vhost-user-fs-pci","id":"share-rw","chardev":"virtiofsd-rw","tag":"rw","queue-size":1024}' \
+  -device '{"driver":"pcie-root-port","id":"port-rw","bus":"pcie.0","chassis":128,"slot":128}' \
+  -device '{"driver":"vhost-user-fs-pci","id":"share-rw","chardev":"virtiofsd-rw","tag":"rw","queue-size":1024,"bus":"port-rw"}' \
   -chardev socket,id=virtiofsd-ro,path="$dir"/virtiofsd-ro.sock \
-  -device '{"driver":"vhost-user-fs-pci","id":"share-ro","chardev":"virtiofsd-ro","tag":"ro","queue-size":128}' \
+  -device '{"driver":"pcie-root-port","id":"port-ro","bus":"pcie.0","chassis":129,"slot":129}' \
+  -device '{"driver":"vhost-user-fs-pci","id":"share-ro","chardev":"virtiofsd-ro","tag":"ro","queue-size":128,"bus":"port-ro"}' \
   -fsdev local,id=share-nine,path=/profiles/shared,security_model=none,readonly=on,multidevs=forbid \
   -device '{"driver":"virtio-9p-pci","id":"dev-share-nine","fsdev":"share-nine","mount_tag":"nine"}' \
   -fsdev local,id=share-file,path=/profiles/shared,security_model=mapped-file,multidevs=remap \

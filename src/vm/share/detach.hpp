@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// Shares taken from a running guest while its state is saved or replaced, and given back: mounts
+// through its agent, devices through QMP. Saves no state.
+#pragma once
+
+#include "vm/live.hpp"
+
+#include <string>
+#include <vector>
+
+namespace qlaunch {
+
+struct DetachedShare {
+  struct Mount {
+    std::string target, options;
+  };
+  std::string tag;
+  bool virtiofs = false;
+  std::string id, device;     // as in PlannedShare; of a virtiofs share: unplugged
+  std::vector<Mount> mounts;  // in the order in which they were made
+};
+
+std::string detached_to_json(const std::vector<DetachedShare>& shares);
+/// Throws Error.
+std::vector<DetachedShare> detached_from_json(const std::string& text);
+
+/// Whether a share keeps QEMU from saving the state now.
+bool shares_block(qmp::SyncClient& client);
+
+/// Takes from the guest what blocks, of the shares that allow it; with `all`, of all. What was
+/// taken is remembered for put_back_shares() first, so that it is given back whoever is killed.
+/// Where one is in use, StateError names by whom, and nothing has happened. `client` is QEMU's
+/// command socket, held by the caller.
+std::vector<DetachedShare> detach_shares(const LiveRecord& live, qmp::SyncClient& client, bool all);
+
+/// Before a state is loaded that knows no virtiofs devices: takes these from the guest as it is,
+/// whoever uses them, since nothing of it remains. The rest as above.
+void drop_shares(const LiveRecord& live, qmp::SyncClient& client,
+                 const std::vector<DetachedShare>& shares);
+
+/// Plugs in and mounts again, where that is not so already; remembers nothing any more then. Throws
+/// Error where the guest does not do it.
+void attach_shares(const LiveRecord& live, qmp::SyncClient& client,
+                   const std::vector<DetachedShare>& shares);
+
+/// What a command that was killed, or a guest that did not answer, has left. Nothing where there is
+/// nothing, or where another command is at it.
+void put_back_shares(const LiveRecord& live, qmp::SyncClient& client);
+void put_back_shares(const LiveRecord& live);
+/// Shares that still wait for that, in words; empty: none.
+std::string shares_left_out(const std::string& name);
+
+/// Without the devices of these shares: what QEMU starts with to load a state that was saved
+/// without them.
+Plan without_shares(Plan plan, const std::vector<DetachedShare>& shares);
+
+}  // namespace qlaunch
