@@ -5,6 +5,7 @@
 #include "cli/table.hpp"
 #include "core/quote.hpp"
 #include "core/text.hpp"
+#include "plan/share_mount.hpp"
 #include "vm/addresses.hpp"
 #include "vm/auto_ports.hpp"
 #include "vm/catalog.hpp"
@@ -229,6 +230,11 @@ std::string reach_text(const VmFacts& facts) {
   ways.emplace_back("forward", forwards);
   // A machine without a desktop shows its picture only to those who ask: `status` tells.
   if (live.plan.display != DisplayType::none) ways.emplace_back("display", display_text(facts));
+  std::string mounts;
+  for (const auto& share : live.plan.shares) {
+    if (share.mount.empty()) mounts += (mounts.empty() ? "" : "\n") + mount_command(share);
+  }
+  ways.emplace_back("in guest", mounts);
   ways.emplace_back("stop", "qlaunch shutdown " + name);
   return out + facts_table(ways, std::nullopt, "    ");
 }

@@ -5,6 +5,7 @@
 #include "core/quote.hpp"
 #include "core/suggest.hpp"
 #include "core/text.hpp"
+#include "plan/share_mount.hpp"
 #include "vm/ephemeral.hpp"
 #include "vm/journal.hpp"
 #include "vm/state/warm.hpp"
@@ -119,6 +120,17 @@ Json disks_json(const Plan& plan) {
   return out;
 }
 
+/// How the guest mounts them.
+void add_mounts(Json& shares, const Plan& plan) {
+  for (auto& share : shares) {
+    for (const auto& planned : plan.shares) {
+      if (share["tag"] != planned.tag) continue;
+      share["mount_command"] = mount_command(planned);
+      share["nixos"] = nixos_mount(planned);
+    }
+  }
+}
+
 Json shares_json(const Profile& profile) {
   Json out = Json::array();
   for (const auto& share : profile.shares)
@@ -126,7 +138,9 @@ Json shares_json(const Profile& profile) {
                    {"path", share.path},
                    {"driver", share.driver == ShareDriver::p9 ? "9p" : "virtiofs"},
                    {"readonly", share.readonly},
-                   {"mount", or_null(share.mount)}});
+                   {"mount", or_null(share.mount)},
+                   {"mount_command", Json()},
+                   {"nixos", Json()}});
   return out;
 }
 
@@ -161,6 +175,7 @@ Json whole(const VmFacts& facts) {
   out["addresses"] = addresses_json(facts.addresses);
   out["disks"] = plan != nullptr ? disks_json(*plan) : Json::array();
   out["shares"] = facts.profile ? shares_json(*facts.profile) : Json::array();
+  if (facts.plan() != nullptr) add_mounts(out["shares"], *facts.plan());
   out["auto_forward"] = auto_forward_json(facts.auto_ports);
   out["display"] = plan != nullptr ? Json(word_of(plan->display)) : Json();
   out["vnc_socket"] = plan != nullptr ? or_null(plan->vnc_socket) : Json();

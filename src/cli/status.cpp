@@ -7,6 +7,7 @@
 #include "cli/table.hpp"
 #include "core/quote.hpp"
 #include "core/text.hpp"
+#include "plan/share_mount.hpp"
 #include "vm/catalog.hpp"
 #include "vm/ephemeral.hpp"
 #include "vm/journal.hpp"
@@ -46,6 +47,17 @@ std::string shares_text(const Profile& profile) {
     all.push_back(share.tag + ": " + share.path +
                   (share.driver == ShareDriver::p9 ? " (9p" : " (virtiofs") +
                   (share.readonly ? ", read-only)" : ")"));
+  return lines(all);
+}
+
+/// Of shares that the guest is not told of: how it mounts them.
+std::string mounts_text(const Plan& plan) {
+  std::vector<std::string> all;
+  for (const auto& share : plan.shares) {
+    if (!share.mount.empty()) continue;
+    all.push_back(mount_command(share));
+    all.push_back(nixos_mount(share));
+  }
   return lines(all);
 }
 
@@ -166,6 +178,7 @@ std::string status_text(const VmFacts& facts, std::optional<int> width) {
   out.emplace_back("not forwarded", missing_forwards_text(facts));
   if (plan != nullptr) out.emplace_back("disks", disks_text(*plan));
   if (facts.profile) out.emplace_back("shares", shares_text(*facts.profile));
+  if (plan != nullptr && runs) out.emplace_back("mounted by", mounts_text(*plan));
   if (runs) out.emplace_back("display", picture_text(facts));
   std::vector<std::string> logs;
   for (const auto& log : log_files(facts.name())) logs.push_back(log.name + ": " + log.path);

@@ -105,6 +105,8 @@ std::vector<Argument> c_arguments(const Draft& draft, std::size_t index) {
   const std::string cache = share.cache == "never" ? "none" : share.cache;
   std::string options = "source=" + escape_fuse(share.path);
   if (!cache.empty()) options += ",cache=" + cache;
+  if (share.xattr || share.posix_acl) options += ",xattr";
+  if (share.posix_acl) options += ",posix_acl";
   return {{{"-o", options},
            draft.because(key_of("share", index, "path"),
                          "the virtiofsd of QEMU up to 7.2; commas in a path are escaped as libfuse "
@@ -121,6 +123,10 @@ std::vector<Argument> rust_arguments(const Draft& draft, std::size_t index) {
                    draft.because(key_of("share", index, "cache"),
                                  "how long the guest may keep what "
                                  "it has read")});
+  if (share.xattr || share.posix_acl)
+    out.push_back({{share.posix_acl ? "--posix-acl" : "--xattr"},
+                   draft.because(key_of("share", index, share.posix_acl ? "posix_acl" : "xattr"),
+                                 "attributes beyond owner, mode and times")});
   if (share.readonly)
     out.push_back(
         {{"--readonly"},

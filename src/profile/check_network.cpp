@@ -232,7 +232,7 @@ void check_shares(Checker& checker) {
                       "use " + std::to_string(std::bit_floor(queue)) + " or " +
                           std::to_string(std::bit_ceil(queue)));
     } else {
-      checker.useless(at, {"queue_size", "cache"}, "for 9p",
+      checker.useless(at, {"queue_size", "cache", "xattr", "posix_acl"}, "for 9p",
                       "remove it, or write driver = \"virtiofs\"");
     }
   }

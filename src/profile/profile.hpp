@@ -153,6 +153,8 @@ struct Share {
   std::int64_t queue_size = 1024;
   SecurityModel security_model = SecurityModel::mapped_xattr;
   std::string cache;                // virtiofs: auto, always, never; empty: auto
+  bool xattr = false;               // virtiofs
+  bool posix_acl = false;           // virtiofs; needs xattr, and brings it
   std::string multidevs = "remap";  // 9p: remap, forbid, warn
 };
 

@@ -70,7 +70,7 @@ mkdir -p /home/user/.local/share/qlaunch/vm
 as_root \
   /usr/lib/qemu/virtiofsd \
   --socket-path="$dir"/virtiofsd-rw.sock \
-  -o source=/profiles/shared,cache=none &
+  -o source=/profiles/shared,cache=none,xattr,posix_acl &
 helpers="$helpers $!"
 wait_for virtiofsd-rw "$dir"/virtiofsd-rw.sock $!
 
@@ -78,7 +78,7 @@ wait_for virtiofsd-rw "$dir"/virtiofsd-rw.sock $!
 read_only /nix/store \
   /usr/lib/qemu/virtiofsd \
   --socket-path="$dir"/virtiofsd-ro.sock \
-  -o source=/nix/store &
+  -o source=/nix/store,xattr &
 helpers="$helpers $!"
 wait_for virtiofsd-ro "$dir"/virtiofsd-ro.sock $!
 
