@@ -49,6 +49,9 @@ test?|virtiofsd|virtiofsd|virtiofsd|virtiofsd|virtiofsd
 test|xz-utils|command:xz|xz|xz|xz
 test|openssl|command:openssl|openssl|openssl|openssl
 test|openssh-client|command:ssh|openssh|openssh-clients|openssh
+test|python3-yaml|python:yaml|python3Packages.pyyaml|python3-pyyaml|python-yaml
+test?|mmdebstrap|command:mmdebstrap|mmdebstrap|mmdebstrap|mmdebstrap
+test|e2fsprogs|command:mke2fs|e2fsprogs|e2fsprogs|e2fsprogs
 test|python3-jsonschema|python:jsonschema|python3Packages.jsonschema|python3-jsonschema|python-jsonschema
 test?|clang-format-14|-|clang-tools|clang-tools-extra|clang
 test?|clang-tidy-14|-|clang-tools|clang-tools-extra|clang

@@ -99,6 +99,12 @@ std::string with_keys(std::string text, const SshIdentity& identity,
   return text;
 }
 
+std::string with_keys(std::string text, const std::string& ssh_folder) {
+  if (ssh_folder.empty()) return text;
+  const auto identity = ensure_ssh_identity(ssh_folder);
+  return with_keys(std::move(text), identity, read_file(identity.host_key));
+}
+
 void make_seed_volume(const MakeSeed& seed) {
   auto files = seed.files;
   if (!seed.ssh_folder.empty()) {

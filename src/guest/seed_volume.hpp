@@ -14,7 +14,10 @@ namespace qlaunch {
 /// where they are missing. Throws where it cannot be made.
 void make_seed_volume(const MakeSeed& seed);
 
-/// A file's text with the keys in place of the marks (plan/seed/marks.hpp).
+/// A text with the keys below a folder in place of their marks; as it is where the folder is empty.
+std::string with_keys(std::string text, const std::string& ssh_folder);
+
+/// A text with the keys in place of their marks (plan/seed/marks.hpp).
 std::string with_keys(std::string text, const SshIdentity& identity,
                       const std::string& private_host_key);
 

@@ -31,7 +31,9 @@ struct ToJson {
             {"template_format", it.template_format}};
   }
   Json operator()(const WriteFile& it) const {
-    return {{"make", "file"}, {"path", it.path}, {"content", it.content}};
+    Json out{{"make", "file"}, {"path", it.path}, {"content", it.content}};
+    if (!it.ssh_folder.empty()) out["ssh_folder"] = it.ssh_folder;
+    return out;
   }
   Json operator()(const WriteHelloImage& it) const {
     return {{"make", "hello-image"}, {"path", it.path}};
@@ -94,7 +96,8 @@ Preparation preparation_from(const Json& json) {
   std::string path = json.at("path");
   if (make == "folder") return {MakeFolder{std::move(path)}, {}};
   if (make == "hello-image") return {WriteHelloImage{std::move(path)}, {}};
-  if (make == "file") return {WriteFile{std::move(path), json.at("content")}, {}};
+  if (make == "file")
+    return {WriteFile{std::move(path), json.at("content"), json.value("ssh_folder", "")}, {}};
   if (make == "copy") return {CopyFile{std::move(path), json.at("from")}, {}};
   if (make == "seed") return {seed_from(json, std::move(path)), {}};
   if (make == "nvram")

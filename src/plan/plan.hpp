@@ -86,6 +86,7 @@ struct MakeNvram {
 };
 struct WriteFile {  // made anew at each start, mode 0600
   std::string path, content;
+  std::string ssh_folder = {};  // as of MakeSeed
 };
 struct WriteHelloImage {
   std::string path;

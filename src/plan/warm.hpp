@@ -44,4 +44,9 @@ std::string frozen_overlay(const std::string& folder, const std::string& path);
 std::string frozen_memory(const std::string& folder);
 std::string frozen_nvram(const std::string& folder);
 
+/// The VM's keys in `ssh/keys` of its folder, as guest/ssh_identity.hpp makes them: a guest that
+/// goes on knows no others.
+constexpr const char* ssh_key_files[] = {"id_ed25519", "id_ed25519.pub", "ssh_host_ed25519_key",
+                                         "ssh_host_ed25519_key.pub"};
+
 }  // namespace qlaunch

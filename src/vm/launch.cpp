@@ -207,7 +207,10 @@ Launched launch_anew(const LaunchRequest& request, const LaunchProgress& progres
 
   for (const auto& log : log_files(plan.name)) {
     std::error_code ignored;
-    if (log.name != "events" && log.name != "serial") std::filesystem::remove(log.path, ignored);
+    // What the guest said before its state was saved was put there a moment ago.
+    const bool goes_on = request.warm && !request.warm->folder.empty() && log.name == "provision";
+    if (log.name != "events" && log.name != "serial" && !goes_on)
+      std::filesystem::remove(log.path, ignored);
   }
   auto record = new_record(request, prepared, old);
   if (!old) undo.remove_later(plan.paths.data + "/vm.json");

@@ -148,7 +148,7 @@ void make(const Preparation& preparation, const HostFacts& facts, Undo& undo) {
   try {
     std::visit(Overloaded{[&](const MakeFolder& folder) { make_folder(folder.path, undo); },
                           [&](const WriteFile& file) {
-                            write_file_atomic(file.path, file.content);
+                            write_file_atomic(file.path, with_keys(file.content, file.ssh_folder));
                             undo.remove_later(file.path);
                           },
                           [&](const MakeDisk& disk) { make_disk(disk, facts, undo); },

@@ -2,6 +2,8 @@
 #include "core/text.hpp"
 #include "plan/seed/texts.hpp"
 
+#include <string_view>
+
 namespace qlaunch::seed {
 namespace {
 
@@ -10,12 +12,20 @@ std::string line(const std::string& name, const std::string& value) {
   return "LIMA_CIDATA_" + name + '=' + value + '\n';
 }
 
-/// NixOS has a link to it for /etc/environment. PAM takes what stands behind a `#` for a comment.
+/// Whether PAM takes it as it is: see `variable` in provision.sh.
+bool plain_for_pam(const std::string& value) {
+  if (value.empty()) return true;
+  const bool quoted = std::string_view("\"' ").find(value.front()) != std::string_view::npos;
+  return !quoted && value.find('#') == std::string::npos && !value.ends_with('\\') &&
+         !value.ends_with(' ');
+}
+
+/// NixOS has a link to it for /etc/environment.
 std::string etc_environment(const Told& told) {
   std::string out = "#LIMA-START\n";
   for (const auto* variables : {&told.proxies, &told.environment}) {
     for (const auto& [name, value] : *variables) {
-      if (value.find('#') == std::string::npos) out += name + '=' + value + '\n';
+      if (plain_for_pam(value)) out += name + '=' + value + '\n';
     }
   }
   return out + "#LIMA-END\n";

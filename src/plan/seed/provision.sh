@@ -65,10 +65,11 @@ fail() {
 
 # ---- what `settings` calls ----------------------------------------------------------------------
 
-# variable NAME VALUE: for every login. PAM takes what stands behind a `#` for a comment.
+# variable NAME VALUE: for every login. PAM takes what stands behind a `#` for a comment, a `\` at the
+# end for one more line, and leaves quotes out: what it cannot be told, login shells alone get.
 variable() {
   case $2 in
-    *\#*) ;;
+    *\#* | *\\ | [\"\'\ ]* | *\ ) ;;
     *) printf '%s=%s\n' "$1" "$2" >>"$state/environment.plain" ;;
   esac
   printf "export %s='%s'\n" "$1" "$(printf '%s' "$2" | sed "s/'/'\\\\''/g")" \
@@ -82,7 +83,8 @@ key() {
   # The image's own user is cloud-init's to choose, and root is not it.
   [ "$stage" = lima ] || [ "$chosen" = yes ] || return 0
   keys=$home/.ssh/authorized_keys
-  grep -qsxF -- "$1" "$keys" && return
+  # The words behind the key may have been changed on the way.
+  grep -qsF -- "$(printf '%s' "$1" | cut -d ' ' -f 1,2)" "$keys" && return
   [ -d "$home/.ssh" ] || install -d -m 700 -o "$user" "$home/.ssh"
   printf '%s\n' "$1" >>"$keys"
   chown "$user" "$keys"
@@ -98,17 +100,25 @@ host_key() {
   file=/etc/ssh/ssh_host_ed25519_key
   [ "$(cat "$file.pub" 2>/dev/null)" != "$2" ] || return 0
   mkdir -p /etc/ssh
-  printf '%b' "$1" >"$file.new" && mv -f "$file.new" "$file"
+  (umask 077 && printf '%b' "$1" >"$file.new") && mv -f "$file.new" "$file"
   printf '%s\n' "$2" >"$file.pub"
   chmod 644 "$file.pub"
   systemctl try-restart sshd.service >/dev/null 2>&1 || :
+}
+
+# mounted FOLDER. The kernel writes spaces as `\040`.
+mounted() {
+  while read -r _ folder _; do
+    [ "$(printf '%b' "$folder")" != "$1" ] || return 0
+  done </proc/mounts
+  return 1
 }
 
 # share TAG FOLDER TYPE OPTIONS: mounted where fstab has not done so already.
 share() {
   [ "$stage" != early ] || return 0
   mkdir -p -- "$2"
-  if ! mountpoint -q -- "$2"; then
+  if ! mounted "$2"; then
     said=$(mount -t "$3" -o "$4" -- "$1" "$2" 2>&1) ||
       { say "cannot mount $1 on $2"; printf '| %s\n' "$said" | tell; }
   fi
@@ -143,7 +153,7 @@ script() {
   # Into a file: a program that it leaves running would keep a pipe open.
   if [ "$3" = user ]; then
     chown "$user" "$copy"
-    su -l -s /bin/sh "$user" -c ". $state/environment; exec $copy" </dev/null >"$log" 2>&1
+    su -l -s /bin/sh -c ". $state/environment; exec $copy" "$user" </dev/null >"$log" 2>&1
   else
     (cd / && HOME=/root exec "$copy") </dev/null >"$log" 2>&1
   fi

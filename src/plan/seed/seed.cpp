@@ -3,8 +3,10 @@
 
 #include "core/quote.hpp"
 #include "core/units.hpp"
+#include "plan/seed/credentials.hpp"
 #include "plan/seed/texts.hpp"
 #include "plan/seed/told.hpp"
+#include "plan/warm.hpp"
 
 #include <algorithm>
 
@@ -12,12 +14,34 @@ namespace qlaunch::planner {
 
 namespace {
 
-bool wanted(const Profile& profile) {
+bool told_by(const Profile& profile, GuestVia way) {
   const auto& via = profile.guest.via;
-  if (std::find(via.begin(), via.end(), GuestVia::volume) == via.end()) return false;
+  return std::find(via.begin(), via.end(), way) != via.end();
+}
+
+bool anything_to_tell(const Profile& profile) {
   return profile.guest.present ||
          std::any_of(profile.shares.begin(), profile.shares.end(),
                      [](const Share& share) { return !share.mount.empty(); });
+}
+
+/// By file, as the profile's own credentials, which win.
+void add_credentials(Draft& draft, const seed::Told& told) {
+  const auto& own = draft.profile.guest.credentials;
+  for (const auto& [name, text] : seed::credentials(told)) {
+    if (own.contains(name)) continue;
+    const auto path = draft.plan.paths.runtime + "/credential-" + name;
+    std::string folder;
+    if (told.own_keys) folder = draft.plan.paths.data + "/ssh";
+    // A newline within the text is the guest's to read: SMBIOS ends a string with a zero byte.
+    draft.prepare({WriteFile{path, "io.systemd.credential:" + name + '=' + text, folder},
+                   draft.because("guest.via",
+                                 "what the guest is told, by file so that it stands "
+                                 "in no process list")});
+    draft.option({"-smbios", "type=11,path=" + escape_commas(path)},
+                 draft.because("guest.via", "for a systemd that has no other way to be told"));
+  }
+  if (told.own_keys) draft.need_folder(draft.plan.paths.data, "this VM's lasting files");
 }
 
 /// The user's own file as it is, or what it says and what the profile says in one.
@@ -79,12 +103,28 @@ void add_port(Draft& draft) {
                "guest");
 }
 
+/// What the guest knows since before its state was saved, and what it has said.
+void take_from_state(Draft& draft, const std::string& ssh_folder, const std::string& state) {
+  draft.prepare({MakeFolder{ssh_folder}, Draft::by_rule("the VM's own keys")});
+  draft.prepare({MakeFolder{ssh_folder + "/keys"}, Draft::by_rule("the VM's own keys")});
+  for (const auto* key : ssh_key_files) {
+    draft.prepare({CopyFile{ssh_folder + "/keys/" + key, state + '/' + key},
+                   draft.because("start.warm", "the guest knows these keys")});
+  }
+  draft.prepare({CopyFile{draft.plan.paths.state + "/provision.log", state + "/provision.log"},
+                 draft.because("start.warm", "what the guest said before it was saved")});
+}
+
 }  // namespace
 
 void add_seed(Draft& draft) {
-  if (!wanted(draft.profile)) return;
+  const bool volume = told_by(draft.profile, GuestVia::volume);
+  const bool credentials = told_by(draft.profile, GuestVia::credentials);
+  if (!anything_to_tell(draft.profile) || (!volume && !credentials)) return;
   const auto told = seed::gather(draft);
   draft.plan.guest.hostname = told.hostname;
+  if (credentials) add_credentials(draft, told);
+  if (!volume) return;
   MakeSeed make;
   make.files = {{"meta-data", seed::meta_data(told)}, {"user-data", user_data(draft, told)}};
   if (auto network = seed::network_config(told))
@@ -100,6 +140,8 @@ void add_seed(Draft& draft) {
   } else {
     make.path = draft.plan.paths.runtime + "/cidata.iso";
   }
+  if (draft.input.warm && !draft.input.warm->folder.empty())
+    take_from_state(draft, make.ssh_folder, draft.input.warm->folder);
   add_drive(draft, make.path);
   add_port(draft);
   draft.prepare(

@@ -242,7 +242,6 @@ std::pair<std::string, std::string> mount_words(const Share& share) {
 Told gather(Draft& draft) {
   const auto& guest = draft.profile.guest;
   Told told;
-  told.vm = draft.input.warm ? hostname_from(draft.identity()) : draft.profile.name;
   told.identity = draft.identity();
   told.hostname = hostname(draft);
   told.user = guest.user;

@@ -36,7 +36,6 @@ struct ToldNetwork {
 };
 
 struct Told {
-  std::string vm;        // its name
   std::string identity;  // what its instance id follows from
   std::string hostname;
   std::string user;  // empty: none was chosen

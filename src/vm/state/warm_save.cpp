@@ -9,6 +9,7 @@
 #include "image/backing.hpp"
 #include "image/qemu_img.hpp"
 #include "plan/identity.hpp"
+#include "plan/warm.hpp"
 #include "vm/control.hpp"
 #include "vm/power_off.hpp"
 #include "vm/state/state_file.hpp"
@@ -105,10 +106,14 @@ void freeze(const LiveRecord& live, const std::string& folder) {
     make_overlay(disk, own, folder);
   }
   if (plan.nvram) keep(plan.nvram->path, frozen_nvram(folder));
-  if (!plan.serial_log.empty())
-    write_file_atomic(folder + "/serial.log",
-                      try_read_file(plan.serial_log, std::size_t{64} << 20).value_or(""), 0600,
-                      Durability::quick);
+  const auto copy = [&](const std::string& path, const std::string& name) {
+    write_file_atomic(folder + '/' + name, try_read_file(path, std::size_t{64} << 20).value_or(""),
+                      0600, Durability::quick);
+  };
+  if (!plan.serial_log.empty()) copy(plan.serial_log, "serial.log");
+  if (plan.provision_log.empty()) return;
+  copy(plan.provision_log, "provision.log");
+  for (const auto* key : ssh_key_files) copy(own + "/ssh/keys/" + key, key);
 }
 
 std::uint64_t room_of(const std::string& path) {

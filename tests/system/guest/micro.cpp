@@ -85,6 +85,12 @@ std::string newer_qemu() {
   return result.folder;
 }
 
+std::string debian() {
+  static const Built result = build("build_debian.sh");
+  if (result.folder.empty()) skip(result.reason);
+  return result.folder;
+}
+
 bool skipped() {
   if (!folder().empty()) return false;
   skip(built().reason);

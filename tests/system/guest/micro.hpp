@@ -27,6 +27,10 @@ std::string rust_virtiofsd();
 /// A QEMU newer than the system's own; empty where it cannot be had here, which is said likewise.
 std::string newer_qemu();
 
+/// The folder of the Debian guest (tests/guests/build_debian.sh); empty where it cannot be made
+/// here, which is said likewise.
+std::string debian();
+
 /// Runs test cases of this very program, by a pattern of their names, as an ordinary user who is in
 /// more groups than one, with files of their own. Takes root.
 test::Result as_ordinary_user(const std::string& cases);

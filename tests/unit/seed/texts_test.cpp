@@ -3,6 +3,7 @@
 #include "plan/seed/texts.hpp"
 
 #include "core/text.hpp"
+#include "plan/seed/credentials.hpp"
 #include "plan/seed/marks.hpp"
 #include "yaml.hpp"
 
@@ -14,7 +15,6 @@ namespace {
 
 Told told() {
   Told it;
-  it.vm = "web";
   it.identity = "web";
   it.hostname = "web";
   it.user = "dev";
@@ -224,4 +224,25 @@ TEST_CASE("what is no cloud-config is not merged") {
   CHECK(user_data_problem("#cloud-config\na:\n\tb: c\n")->message ==
         "is no YAML: line 3 begins with a tab");
   CHECK(user_data_problem("#cloud-config-archive\n"));
+}
+
+TEST_CASE("systemd credentials say the same in the words of sysusers and tmpfiles") {
+  auto it = told();
+  it.groups = {"video"};
+  it.timezone = "Europe/Berlin";
+  it.keys = {"ssh-ed25519 AAAA 100% \\ me"};
+  const auto all = credentials(it);
+  REQUIRE(all.size() == 2);
+  CHECK(all[0] == std::pair<std::string, std::string>(
+                      "sysusers.extra", "u dev 1234 \"dev\" /home/dev /bin/bash\nm dev video\n"));
+  CHECK(all[1].first == "tmpfiles.extra");
+  const auto& files = all[1].second;
+  CHECK(files.find("w /proc/sys/kernel/hostname - - - - web\n") != std::string::npos);
+  CHECK(files.find("L+ /etc/localtime - - - - /usr/share/zoneinfo/Europe/Berlin\n") !=
+        std::string::npos);
+  CHECK(files.find("f /home/dev/.ssh/authorized_keys 0600 dev dev - " +
+                   std::string(qlaunch::own_key_mark) + "\\nssh-ed25519 AAAA 100%% \\\\ me\\n\n") !=
+        std::string::npos);
+  it.user = "";
+  CHECK(credentials(it)[0].first == "ssh.authorized_keys.root");
 }

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+// What a guest is told as systemd credentials, for those that have neither cloud-init nor Lima's
+// init. Hands nothing over.
+#pragma once
+
+#include "plan/seed/told.hpp"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace qlaunch::seed {
+
+/// Names and texts. systemd-sysusers makes the user and systemd-tmpfiles the files, at each boot
+/// before anybody can log in; both know these credentials since systemd 252.
+std::vector<std::pair<std::string, std::string>> credentials(const Told& told);
+
+}  // namespace qlaunch::seed
