@@ -128,7 +128,8 @@ export DBUS_SESSION_BUS_ADDRESS
   -netdev '{"type":"user","id":"net0","hostfwd":[{"str":"tcp:127.0.0.1:0-:22"}]}' \
   -device '{"driver":"virtio-net-pci","id":"nic-net0","netdev":"net0","mac":"52:54:00:f9:9d:7d","romfile":""}' \
   -chardev socket,id=virtiofsd-nix-store-share,path="$dir"/virtiofsd-nix-store-share.sock \
-  -device '{"driver":"vhost-user-fs-pci","id":"share-nix-store-share","chardev":"virtiofsd-nix-store-share","tag":"nix-store-share","queue-size":1024}' \
+  -device '{"driver":"pcie-root-port","id":"port-nix-store-share","bus":"pcie.0","chassis":128,"slot":128}' \
+  -device '{"driver":"vhost-user-fs-pci","id":"share-nix-store-share","chardev":"virtiofsd-nix-store-share","tag":"nix-store-share","queue-size":1024,"bus":"port-nix-store-share"}' \
   -blockdev '{"driver":"raw","node-name":"cidata","read-only":true,"file":{"driver":"file","node-name":"file-cidata","filename":"'"$dir"'/cidata.iso","read-only":true,"auto-read-only":false}}' \
   -device '{"driver":"virtio-blk-pci","id":"cidata","drive":"cidata"}' \
   -chardev file,id=provision,append=on,path="$dir"/provision.log \

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The Debian guest as tests use it: the head of a profile for it, and ssh into it with the keys that
-// qlaunch made. Knows nothing of what a test is about.
+// The Debian guest as tests use it: the head of a profile for it, and ssh into it with the keys
+// that qlaunch made. Knows nothing of what a test is about.
 #pragma once
 
 #include "support/run.hpp"
