@@ -145,7 +145,7 @@ void add_vnc(Draft& draft, DisplayType type) {
   const auto path = draft.socket_path("vnc.sock");
   draft.plan.vnc_socket = path;
   draft.option(
-      {"-vnc", "unix:" + escape_commas(path) + ",share=force-shared"},
+      {"-vnc", "unix:" + escape_commas(path) + ",share=ignore"},
       Draft::by_rule("a private socket (0600), by which a VNC viewer can show any VM, also one "
                      "started without a window; viewers do not push each other out"));
   if (type != DisplayType::vnc) return;
@@ -161,7 +161,7 @@ void add_vnc(Draft& draft, DisplayType type) {
   }
   const bool v6 = address->host.find(':') != std::string::npos;
   draft.option({"-vnc", escape_commas(v6 ? '[' + address->host + ']' : address->host) + ':' +
-                            std::to_string(address->port - first_port) + ",share=force-shared"},
+                            std::to_string(address->port - first_port) + ",share=ignore"},
                draft.because("display.listen", "VNC takes the port less 5900"));
 }
 

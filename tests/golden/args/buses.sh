@@ -97,5 +97,5 @@ export DBUS_SESSION_BUS_ADDRESS
   -device '{"driver":"virtio-net-pci","id":"nic-net0","netdev":"net0","mac":"52:54:00:32:3d:a8","romfile":""}' \
   -display '{"type":"gtk","window-close":false}' \
   -device '{"driver":"virtio-vga","id":"gpu"}' \
-  -vnc unix:"$dir"/vnc.sock,share=force-shared \
+  -vnc unix:"$dir"/vnc.sock,share=ignore \
   -device '{"driver":"usb-tablet","id":"tablet","bus":"usb.0"}'

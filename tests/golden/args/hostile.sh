@@ -98,7 +98,7 @@ export DBUS_SESSION_BUS_ADDRESS
   -device '{"driver":"vhost-user-fs-pci","id":"share-719f6aaa2db71817","chardev":"virtiofsd-719f6aaa2db71817","tag":"b,c","queue-size":1024,"bus":"port-719f6aaa2db71817"}' \
   -display '{"type":"gtk","window-close":false}' \
   -device '{"driver":"virtio-vga","id":"gpu"}' \
-  -vnc unix:"$dir"/vnc.sock,share=force-shared \
+  -vnc unix:"$dir"/vnc.sock,share=ignore \
   -device '{"driver":"qemu-xhci","id":"usb","p2":15,"p3":15}' \
   -device '{"driver":"usb-tablet","id":"tablet","bus":"usb.0"}' \
   -append 'it'\''s' \

@@ -136,6 +136,6 @@ export DBUS_SESSION_BUS_ADDRESS
   -device '{"driver":"virtserialport","id":"provision-port","bus":"virtio-serial.0","chardev":"provision","name":"io.qlaunch.provision"}' \
   -display '{"type":"gtk","window-close":false}' \
   -device '{"driver":"virtio-vga","id":"gpu"}' \
-  -vnc unix:"$dir"/vnc.sock,share=force-shared \
+  -vnc unix:"$dir"/vnc.sock,share=ignore \
   -device '{"driver":"qemu-xhci","id":"usb","p2":15,"p3":15}' \
   -device '{"driver":"usb-tablet","id":"tablet","bus":"usb.0"}'

@@ -98,6 +98,6 @@ export DBUS_SESSION_BUS_ADDRESS
   -device '{"driver":"virtio-net-pci","id":"nic-net0","netdev":"net0","mac":"52:54:00:f0:11:c1","romfile":""}' \
   -display '{"type":"gtk","window-close":false}' \
   -device '{"driver":"virtio-vga","id":"gpu"}' \
-  -vnc unix:"$dir"/vnc.sock,share=force-shared \
+  -vnc unix:"$dir"/vnc.sock,share=ignore \
   -device '{"driver":"qemu-xhci","id":"usb","p2":15,"p3":15}' \
   -device '{"driver":"usb-tablet","id":"tablet","bus":"usb.0"}'

@@ -134,6 +134,6 @@ export DBUS_SESSION_BUS_ADDRESS
   -device '{"driver":"virtio-9p-pci","id":"dev-share-file","fsdev":"share-file","mount_tag":"file"}' \
   -display '{"type":"gtk","window-close":false}' \
   -device '{"driver":"virtio-vga","id":"gpu"}' \
-  -vnc unix:"$dir"/vnc.sock,share=force-shared \
+  -vnc unix:"$dir"/vnc.sock,share=ignore \
   -device '{"driver":"qemu-xhci","id":"usb","p2":15,"p3":15}' \
   -device '{"driver":"usb-tablet","id":"tablet","bus":"usb.0"}'
