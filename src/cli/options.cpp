@@ -9,6 +9,24 @@
 #include <CLI/CLI.hpp>
 
 namespace qlaunch {
+namespace {
+
+/// Takes back what shielded_words() did.
+void as_they_are(CLI::Option* option) {
+  option->transform([](std::string word) {
+    if (word.starts_with(bracket_shield)) word.erase(0, 1);
+    return word;
+  });
+}
+
+}  // namespace
+
+std::vector<std::string> shielded_words(std::vector<std::string> words) {
+  for (auto& word : words) {
+    if (word.starts_with('[') && word.ends_with(']')) word.insert(word.begin(), bracket_shield);
+  }
+  return words;
+}
 
 void add_name(CLI::App& app, std::string& name, const std::string& meaning) {
   app.add_option_function<std::string>(
@@ -57,22 +75,22 @@ void add_json(CLI::App& app, bool& json, const std::string& meaning) {
 
 void add_word(CLI::App& app, std::string& word, const std::string& name, const std::string& meaning,
               bool required) {
-  app.add_option(name, word, meaning)->required(required);
+  as_they_are(app.add_option(name, word, meaning)->required(required));
 }
 
 void add_words(CLI::App& app, std::vector<std::string>& words, const std::string& name,
                const std::string& meaning, bool required) {
-  app.add_option(name, words, meaning)->required(required);
+  as_they_are(app.add_option(name, words, meaning)->required(required));
 }
 
 void add_text(CLI::App& app, std::string& value, const std::string& names, const std::string& kind,
               const std::string& meaning) {
-  app.add_option(names, value, meaning)->type_name(kind);
+  as_they_are(app.add_option(names, value, meaning)->type_name(kind));
 }
 
 void add_texts(CLI::App& app, std::vector<std::string>& values, const std::string& names,
                const std::string& kind, const std::string& meaning) {
-  app.add_option(names, values, meaning)->type_name(kind)->allow_extra_args(false);
+  as_they_are(app.add_option(names, values, meaning)->type_name(kind)->allow_extra_args(false));
 }
 
 void add_flag(CLI::App& app, bool& flag, const std::string& names, const std::string& meaning) {

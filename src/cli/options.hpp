@@ -43,6 +43,11 @@ void add_flag(CLI::App& app, bool& flag, const std::string& names, const std::st
 /// How often it was given.
 void add_count(CLI::App& app, int& count, const std::string& names, const std::string& meaning);
 
+/// CLI11 takes a word like `[a,b]` for a list of two. In front of such words goes a character that
+/// the options above take away again.
+constexpr char bracket_shield = '\x01';
+std::vector<std::string> shielded_words(std::vector<std::string> words);
+
 /// The same words, each once, in the order of their first appearance.
 std::vector<std::string> without_repeats(const std::vector<std::string>& words);
 

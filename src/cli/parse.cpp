@@ -2,6 +2,7 @@
 #include "cli/parse.hpp"
 
 #include "cli/help.hpp"
+#include "cli/options.hpp"
 #include "core/quote.hpp"
 #include "core/suggest.hpp"
 
@@ -67,6 +68,9 @@ void refuse_extras(const CLI::App& app, const std::string& command) {
   }
   auto extras = app.remaining();
   std::erase(extras, "--");
+  for (auto& extra : extras) {
+    if (extra.starts_with(bracket_shield)) extra.erase(0, 1);
+  }
   for (const auto& extra : extras) {
     if (!extra.starts_with('-') || extra == "-") continue;
     auto error = UsageError("`" + command + "` has no option " + in_backticks(extra));
@@ -147,7 +151,7 @@ Parsed parse_command(const CliCommand& command, const std::vector<std::string>& 
   add_globals(app, globals);
   refuse_empty_values(words, name);
   try {
-    app.parse(reversed(words));
+    app.parse(reversed(shielded_words(words)));
   } catch (const CLI::CallForHelp&) {
     out.help = command_help(command, app, Terminal(globals));
     return out;
