@@ -3,7 +3,7 @@
 
 #include "core/text.hpp"
 #include "host/files.hpp"
-#include "qmp/agent.hpp"
+#include "vm/agent_socket.hpp"
 #include "vm/ssh_profile.hpp"
 
 #include <algorithm>
@@ -35,13 +35,12 @@ std::string usable_address(const Json& interface) {
 }
 
 std::string told_by_agent(const LiveRecord& live, const std::vector<std::string>& cards) {
-  const auto* socket = live.plan.descriptor("agent");
-  if (socket == nullptr) return {};
+  if (live.plan.descriptor("agent") == nullptr) return {};
   try {
     qmp::AgentOptions options;
     options.reply = agent_answers_within;
-    qmp::Agent agent(socket->path, options);
-    for (const auto& interface : agent.execute("guest-network-get-interfaces")) {
+    AgentSocket socket(live, agent_answers_within, options);
+    for (const auto& interface : socket.agent().execute("guest-network-get-interfaces")) {
       if (!among(interface.value("hardware-address", ""), cards)) continue;
       if (auto address = usable_address(interface); !address.empty()) return address;
     }
