@@ -53,6 +53,7 @@ test|python3-yaml|python:yaml|python3Packages.pyyaml|python3-pyyaml|python-yaml
 test?|mmdebstrap|command:mmdebstrap|mmdebstrap|mmdebstrap|mmdebstrap
 test|e2fsprogs|command:mke2fs|e2fsprogs|e2fsprogs|e2fsprogs
 test|python3-jsonschema|python:jsonschema|python3Packages.jsonschema|python3-jsonschema|python-jsonschema
+test?|nix-bin|command:nix-instantiate|nix|nix|nix
 test?|clang-format-14|-|clang-tools|clang-tools-extra|clang
 test?|clang-tidy-14|-|clang-tools|clang-tools-extra|clang
 END
