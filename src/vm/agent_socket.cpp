@@ -56,14 +56,14 @@ AgentSocket::AgentSocket(const LiveRecord& live, Duration patience,
   auto pidfd = open_pidfd(live.qemu);
   if (!pidfd) throw qmp::Gone("QEMU has ended", "the QEMU process exited");
   const auto lock = live.plan.paths.runtime + "/agent";
-  state_.reset(new State{live.name,
-                         socket->path,
-                         FileLock(lock + ".lock"),
-                         FileLock(lock + "-next.lock"),
-                         std::move(pidfd),
-                         options,
-                         {},
-                         {}});
+  state_ = std::make_unique<State>(State{live.name,
+                                         socket->path,
+                                         FileLock(lock + ".lock"),
+                                         FileLock(lock + "-next.lock"),
+                                         std::move(pidfd),
+                                         options,
+                                         {},
+                                         {}});
   state_->take(Clock::now() + patience);
 }
 

@@ -53,9 +53,12 @@ class Silence {
       if (!gave_up_) gave_up_ = now;
       return now - *gave_up_ < last_patience;
     }
-    // Nothing in the guest has opened the agent's port: nobody is there to wait for.
-    if (!began_ && waited > absence_patience && !std::exchange(asked_, true) && !listens())
-      return stands_still();
+    // Nothing in the guest has opened the agent's port, or the guest is paused: there is nobody to
+    // wait for.
+    if (!began_ && waited > absence_patience && !std::exchange(asked_, true)) {
+      paused_ = !operation_under_way(live_.name) && stands_still();
+      if (paused_ || !listens()) return false;
+    }
     const auto patience = began_ ? Duration(silence_patience) : command_.patience;
     return waited < patience || stands_still();
   }
@@ -72,6 +75,9 @@ class Silence {
       error.help("the command may still run in the guest");
       return error;
     }
+    if (paused_)
+      return StateError(vm + " stands still: its guest answers nothing")
+          .help("`qlaunch resume " + shell_quote(live_.name) + "` lets it go on");
     if (!listens()) {
       TimeoutError error("no guest agent runs in " + vm);
       error.help("install qemu-guest-agent in the guest and start its service");
@@ -106,7 +112,7 @@ class Silence {
 
   const LiveRecord& live_;
   const GuestCommand& command_;
-  bool began_ = false, asked_ = false;
+  bool began_ = false, asked_ = false, paused_ = false;
   std::optional<Clock::time_point> gave_up_;
 };
 

@@ -4,18 +4,19 @@ up by hand, and 9p beside them.
 
 Reads and writes one large file, and makes, lists, reads and removes many small ones, by the guest's
 own busybox. In turn, in one run, on guests that are booted once for each turn. Prints a table of
-medians, and ends with 1 where virtiofs is more than 5 % slower than by hand in all of it together.
+the least of several turns, and ends with 1 where virtiofs is more than 5 % slower than by hand in all of it together.
 """
 
 import argparse
-import json
+import base64
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
+
+from exec import Agent  # the minimal client
 
 LARGE_MB = 64
 SMALL = 300
@@ -79,16 +80,10 @@ driver = "{driver}"
 """)
         return path
 
-    def figures(self, name: str) -> dict[str, float]:
-        """Of the guest that runs under this name."""
-        out = self.qlaunch("exec", name, "--", "sh", "-c", SCRIPT, "sh", "/mnt/work")
-        return {line.split()[0]: float(line.split()[2]) - float(line.split()[1])
-                for line in out.splitlines()}
-
     def by_qlaunch(self, driver: str) -> dict[str, float]:
         self.qlaunch("up", self.profile(driver, driver))
         try:
-            return self.figures(driver)
+            return figures(os.path.join(self.home, "run", driver, "agent.sock"))
         finally:
             self.qlaunch("kill", driver)
 
@@ -117,7 +112,7 @@ driver = "{driver}"
                  "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"],
                 stdout=log, stderr=log)
             wait_for(lambda: os.path.exists(agent))
-            return self.figures_by_hand(agent)
+            return figures(agent)
         finally:
             for process in (qemu, helper):
                 if process is not None:
@@ -127,21 +122,21 @@ driver = "{driver}"
                 if os.path.exists(path):
                     os.unlink(path)
 
-    def figures_by_hand(self, path: str) -> dict[str, float]:
-        from exec import Agent  # the minimal client
-        agent = Agent(path)
-        script = "until grep -q /mnt/work /proc/mounts; do usleep 50000; done\n" + SCRIPT
-        pid = agent.call("guest-exec", **{"path": "/bin/sh", "capture-output": True,
-                                          "arg": ["-c", script, "sh", "/mnt/work"]})["pid"]
-        while True:
-            status = agent.call("guest-exec-status", pid=pid)
-            if status["exited"]:
-                break
-            time.sleep(0.05)
-        import base64
-        out = base64.b64decode(status.get("out-data", "")).decode()
-        return {line.split()[0]: float(line.split()[2]) - float(line.split()[1])
-                for line in out.splitlines()}
+
+def figures(path: str) -> dict[str, float]:
+    """Of the guest whose agent is behind this socket: asked alike on all sides."""
+    agent = Agent(path)
+    script = "until grep -q /mnt/work /proc/mounts; do usleep 50000; done\n" + SCRIPT
+    pid = agent.call("guest-exec", **{"path": "/bin/sh", "capture-output": True,
+                                      "arg": ["-c", script, "sh", "/mnt/work"]})["pid"]
+    while True:
+        status = agent.call("guest-exec-status", pid=pid)
+        if status["exited"]:
+            break
+        time.sleep(0.2)
+    out = base64.b64decode(status.get("out-data", "")).decode()
+    return {line.split()[0]: float(line.split()[2]) - float(line.split()[1])
+            for line in out.splitlines()}
 
 
 def wait_for(fact: object) -> None:
@@ -174,15 +169,15 @@ def main() -> int:
                 all_figures[side].append(work())
     finally:
         shutil.rmtree(home)
-    median = {side: {what: statistics.median(one[what] for one in runs) for what in WHAT}
-              for side, runs in all_figures.items()}
+    # The least of several: whatever else the machine does only adds to it.
+    least = {side: {what: min(one[what] for one in runs) for what in WHAT}
+             for side, runs in all_figures.items()}
     print(f"| seconds | {' | '.join(sides)} |\n|---|" + "---:|" * len(sides))
     for what, text in WHAT.items():
-        print(f"| {text} | " + " | ".join(f"{median[side][what]:.2f}" for side in sides) + " |")
-    total = {side: statistics.median(sum(one.values()) for one in runs)
-             for side, runs in all_figures.items()}
+        print(f"| {text} | " + " | ".join(f"{least[side][what]:.2f}" for side in sides) + " |")
+    total = {side: sum(one.values()) for side, one in least.items()}
     ratio = total["virtiofs"] / total["by hand"]
-    print(f"all of it: {json.dumps(total)}, virtiofs by qlaunch to by hand {ratio:.3f}, bound 1.05: "
+    print(f"virtiofs by qlaunch to by hand, all of it: {ratio:.3f}, bound 1.05: "
           + ("ok" if ratio <= 1.05 else "BROKEN"))
     return 0 if ratio <= 1.05 else 1
 

@@ -30,6 +30,12 @@ TEST_CASE("exec: an agent that is silent, forbidden to, or not there is told apa
   const Guest guest(home, "web", {});
   REQUIRE(guest.wait("agent").code == 0);
 
+  REQUIRE(home.run({"pause", "web"}).code == 0);
+  const auto paused = home.run({"exec", "web", "--", "true"});
+  CHECK(paused.code == 125);
+  CHECK_MESSAGE(contains(paused.err, "stands still"), paused.err);
+  REQUIRE(home.run({"resume", "web"}).code == 0);
+
   // It stops in the middle of a transfer.
   const auto begun = std::chrono::steady_clock::now();
   const auto frozen = home.run({"exec", "web", "--", "sh", "-c",
