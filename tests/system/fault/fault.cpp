@@ -4,6 +4,7 @@
 #include "core/text.hpp"
 #include "host/files.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -89,7 +90,16 @@ std::vector<int> pids(const Home& home, Who who) {
     if (kind == Who::launcher && stat_field(pid, 6) == std::to_string(pid)) kind = Who::keeper;
     if (kind == who) found.push_back(pid);
   }
-  return found;
+  if (who != Who::keeper) return found;
+  // What a keeper has done by a child of its own looks like it, and goes with it.
+  std::vector<int> keepers;
+  for (const int pid : found) {
+    const auto parent = stat_field(pid, 4);
+    const bool child = std::any_of(found.begin(), found.end(),
+                                   [&](int each) { return std::to_string(each) == parent; });
+    if (!child) keepers.push_back(pid);
+  }
+  return keepers;
 }
 
 int pid(const Home& home, Who who) {
