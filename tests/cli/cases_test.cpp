@@ -37,9 +37,13 @@ TEST_CASE("cli: exec") {
   test::run_case("exec");
 }
 
+TEST_CASE("cli: files of the host in a [guest]") {
+  test::run_case("guest");
+}
+
 TEST_CASE("cli: every .case file has a test") {
-  const std::vector<std::string> known{"check",  "exec",     "init",     "life", "manuals",
-                                       "no_vms", "overview", "snapshot", "words"};
+  const std::vector<std::string> known{"check",   "exec",   "guest",    "init",     "life",
+                                       "manuals", "no_vms", "overview", "snapshot", "words"};
   std::vector<std::string> there;
   for (const auto& entry : std::filesystem::directory_iterator(test::case_folder())) {
     if (entry.path().extension() == ".case") there.push_back(entry.path().stem().string());

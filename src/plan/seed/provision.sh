@@ -32,10 +32,12 @@ chmod 700 "$state/done" "$state/log"
 port=
 find_port() {
   for each in /sys/class/virtio-ports/*/name; do
-    [ -e "$each" ] && [ "$(cat "$each")" = io.qlaunch.provision ] || continue
+    name=
+    [ ! -e "$each" ] || read -r name <"$each"
+    [ "$name" = io.qlaunch.provision ] || continue
     each=${each%/name}
     port=/dev/${each##*/}
-    [ -e "$port" ] && return
+    [ ! -e "$port" ] || return 0
     port=
   done
 }
@@ -50,14 +52,10 @@ if [ -z "$port" ]; then
   done
 fi
 
-tell() {
-  if [ -n "$port" ]; then
-    cat >"$port"
-  elif [ -c /dev/console ]; then
-    cat >/dev/console
-  fi
-}
-say() { printf 'qlaunch: %s\n' "$*" | tell; }
+out=${port:-/dev/console}
+[ -e "$out" ] || out=/dev/null
+tell() { cat >"$out"; }
+say() { printf 'qlaunch: %s\n' "$*" >"$out"; }
 fail() {
   say "failed $*"
   exit 1
@@ -160,7 +158,7 @@ script() {
   code=$?
   tail -c 65536 "$log" | sed 's/^/| /' | tell
   # A last line without an end.
-  [ -z "$(tail -c 1 "$log")" ] || echo | tell
+  [ -z "$(tail -c 1 "$log")" ] || echo >"$out"
   [ "$code" = 0 ] || fail "$5: exit code $code"
   [ "$2" != once ] || : >"$state/done/$4"
 }

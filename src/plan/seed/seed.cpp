@@ -85,6 +85,17 @@ void add_drive(Draft& draft, const std::string& path) {
                "guest");
 }
 
+/// `root=/dev/vda` is to mean the same with and without the volume. On PCI that is behind the disks;
+/// a microvm gives its places out from the last to the first, and guests count from the first.
+void put_behind_disks(Draft& draft) {
+  if (draft.board != Board::microvm) return;
+  auto& arguments = draft.plan.qemu.arguments;
+  const auto first = std::find_if(arguments.begin(), arguments.end(), [](const Argument& argument) {
+    return argument.words.front() == "-blockdev";
+  });
+  std::rotate(first, arguments.end() - 2, arguments.end());
+}
+
 /// The file is made anew with each run: see wait_provisioned().
 void add_port(Draft& draft) {
   const bool own = draft.input.sockets == SocketStyle::descriptor;
@@ -143,6 +154,7 @@ void add_seed(Draft& draft) {
   if (draft.input.warm && !draft.input.warm->folder.empty())
     take_from_state(draft, make.ssh_folder, draft.input.warm->folder);
   add_drive(draft, make.path);
+  put_behind_disks(draft);
   add_port(draft);
   draft.prepare(
       {std::move(make), draft.because("guest",

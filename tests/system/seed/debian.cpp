@@ -21,7 +21,8 @@ std::string profile_head(const std::string& name, const std::string& folder, boo
          "/initrd\"\nkernel.cmdline = \"console=ttyS0 cryptomgr.notests quiet panic=-1" +
          (agent ? " cloud-init=disabled" : "") + "\"\n" +
          "display.type = \"none\"\nready = { when = \"" + (agent ? "agent" : "provisioned") +
-         "\", timeout = \"5m\" }\n[[disk]]\nbase = \"" + folder + "/debian.qcow2\"\n";
+         "\", timeout = \"5m\" }\n[[disk]]\nname = \"root\"\nsize = \"2 GiB\"\nimage = \"" +
+         folder + "/debian.qcow2\"\n";
 }
 
 test::Result ssh(const test::Home& home, const std::string& vm, const std::string& user,

@@ -7,6 +7,7 @@
 #include "guest/micro.hpp"
 #include "host/files.hpp"
 
+#include <cstdlib>
 #include <filesystem>
 
 #include <doctest/doctest.h>
@@ -24,7 +25,7 @@ groups = ["video", "tools"]
 timezone = "Europe/Berlin"
 ssh_keys = ["auto", "~/team.pub"]
 user_data = "own.yaml"
-environment = { EDITOR = "vim", HASH = "a#b", QUOTES = "it's \"so\" $HOME `id` \\ end", SLASH = "a \\" }
+environment = { HASH = "a#b", QUOTES = "it's \"so\" $HOME `id` \\ end", SLASH = "a \\" }
 
 [[guest.file]]
 path = "/etc/odd: \"name\" #1"
@@ -48,6 +49,7 @@ echo written by the guest >/mnt/work/by-guest
 [[share]]
 tag = "work"
 path = "work"
+driver = "virtiofs"
 mount = "/mnt/work"
 )toml";
 
@@ -74,6 +76,7 @@ echo file_text=$(base64 -w0 '/etc/odd: "name" #1')
 echo own=$(cat /etc/own)
 echo own_runcmd=$(cat /run/own-runcmd)
 echo root_runs=$(cat /var/tmp/root-runs)
+echo motd=$(cat /etc/motd)
 echo user_runs=$(cat ~/runs)
 echo work=$(findmnt -n -o FSTYPE,OPTIONS /mnt/work)
 echo fstab=$(grep -c '^work' /etc/fstab)
@@ -124,7 +127,12 @@ TEST_CASE("a Debian is who it is told to be, and runs what it is told to run") {
   home.write("my share/from-host", "through a name with a space\n");
   home.write("ca.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
   home.write("binary", std::string("\xff\x00\x01", 3));
-  const auto body = debian::profile_head("deb", folder) + debian_told;
+  // The example for a cloud image, with this one in its place.
+  const char* example = std::getenv("QLAUNCH_EXAMPLES");
+  REQUIRE(example != nullptr);
+  home.write("example.toml", qlaunch::read_file(std::string(example) + "/debian/debian.toml"));
+  const auto body =
+      "extends = \"example.toml\"\n" + debian::profile_head("deb", folder) + debian_told;
   const auto with_shares = "qemu.virtiofsd = \"" + virtiofsd + "\"\n" + body +
                            "[[share]]\ntag = \"odd\"\npath = \"my share\"\ndriver = \"9p\"\n"
                            "readonly = true\nmount = \"same\"\n";
@@ -134,7 +142,7 @@ TEST_CASE("a Debian is who it is told to be, and runs what it is told to run") {
   REQUIRE_MESSAGE(first.code == 0, first.err << home.run({"log", "deb", "provision"}).out
                                              << home.run({"log", "deb", "serial"}).out);
   const auto said = home.run({"log", "deb", "provision"}).out;
-  CHECK(contains(said, "qlaunch: running script 1 (echo once"));
+  CHECK(contains(said, "qlaunch: running script 2 (echo once"));
   CHECK(contains(said, "| root\n| hello from the host\n| vim\n"));
   CHECK(contains(said, "qlaunch: done\n"));
 
@@ -158,6 +166,7 @@ TEST_CASE("a Debian is who it is told to be, and runs what it is told to run") {
   CHECK(facts["file_text"] == "LSBbeCwge3l9XQoJdGFiOiAneicgIyDDvAo=");
   CHECK(facts["own"] == "own: \xc3\xbc");
   CHECK(facts["own_runcmd"] == "ran");
+  CHECK(facts["motd"] == "Set up for vim users.");
   CHECK(facts["root_runs"] == "once");
   CHECK(facts["user_runs"] == "dev /home/dev it's \"so\" $HOME `id` \\ end a#b");
   CHECK(facts["work"].starts_with("virtiofs rw"));
@@ -201,7 +210,7 @@ TEST_CASE("a Debian is who it is told to be, and runs what it is told to run") {
                  "[[guest.run]]\nscript = \"touch /var/tmp/never\"\n");
   const auto second = home.run({"up", "deb.toml"}, std::chrono::minutes(6));
   CHECK(second.code == 1);
-  CHECK_MESSAGE(contains(second.err, "script 3 (echo about to fail >&2): exit code 7"), second.err);
+  CHECK_MESSAGE(contains(second.err, "script 4 (echo about to fail >&2): exit code 7"), second.err);
   CHECK(contains(second.err, "about to fail"));
   CHECK(contains(second.err, "the last words"));
   // It runs, and says the same to whoever asks.

@@ -108,6 +108,26 @@ TEST_CASE("a guest is told through a read-only volume of the VM's own") {
   CHECK_FALSE(contains(file_of(planned(profile(), root), "user-data"), "uid:"));
 }
 
+TEST_CASE("the first disk stays the first, whatever the board") {
+  for (const auto* board : {"q35", "microvm"}) {
+    auto it = profile();
+    it.machine.type = board;
+    it.machine.balloon = it.machine.rng = false;
+    const auto plan = planned(it, test::usual_facts()).plan;
+    std::vector<std::string> drives;
+    for (const auto& argument : plan.qemu.arguments) {
+      const auto& word = argument.words.back();
+      if (argument.words.front() != "-device" || !contains(word, "virtio-blk")) continue;
+      drives.push_back(contains(word, "\"id\":\"cidata\"") ? "cidata" : "root");
+    }
+    CAPTURE(board);
+    // A microvm gives places out from the last to the first.
+    const bool mmio = std::string(board) == "microvm";
+    CHECK(drives == (mmio ? std::vector<std::string>{"cidata", "root"}
+                          : std::vector<std::string>{"root", "cidata"}));
+  }
+}
+
 TEST_CASE("nobody is told where nothing is to be told") {
   auto it = profile();
   it.guest.present = false;
