@@ -143,6 +143,13 @@ void check_guest(Checker& checker) {
                       "remove it, or give the user another name");
     }
   }
+  const auto& shares = checker.profile().shares;
+  for (std::size_t index = 0; index < shares.size(); ++index) {
+    if (!shares[index].mount.empty() && !told_by(guest, GuestVia::volume))
+      checker.warning(indexed("share", index) + ".mount",
+                      "nobody tells the guest to mount the share here",
+                      "add \"volume\" to `via` in [guest], or mount it in the guest yourself");
+  }
   if (!guest.user_data_merged && guest.user_data.empty())
     checker.error("guest.user_data_merged", "`user_data_merged` means nothing without `user_data`",
                   "remove it, or add a line such as: user_data = \"user-data.yaml\"");
