@@ -67,10 +67,11 @@ def write(path: str, text: str) -> None:
 
 
 def greeted(port: int) -> bool:
-    """QEMU accepts at once: only the server's own words count."""
+    """QEMU accepts at once: only the server's own words count. Many connections that are given up
+    would each cost the guest a process."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=0.05) as link:
-            link.settimeout(0.3)
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as link:
+            link.settimeout(2)
             return link.recv(4) == b"SSH-"
     except OSError:
         return False

@@ -46,7 +46,7 @@ void add_credentials(Draft& draft, const seed::Told& told) {
 
 /// The user's own file as it is, or what it says and what the profile says in one.
 std::string user_data(Draft& draft, const seed::Told& told) {
-  const auto config = seed::cloud_config(told);
+  auto config = seed::cloud_config(told);
   if (!told.user_data) return config;
   if (!told.user_data_merged) return *told.user_data;
   if (const auto problem = seed::user_data_problem(*told.user_data)) {
