@@ -27,13 +27,19 @@ SshFailure read_ssh_failure(std::string_view text) {
   SshFailure failure;
   for (const auto& line : split(text, '\n')) {
     const auto words = trim(line);
-    if (words.empty() || words.starts_with("Warning: Permanently added")) continue;
+    if (words.empty() || words.starts_with("Warning: Permanently added") ||
+        words.starts_with("debug1: ") || words.starts_with("OpenSSH_"))
+      continue;
     failure.said = printable(words);
     if (says(words, "Permission denied (") || says(words, "Too many authentication failures"))
       failure.obstacle = SshObstacle::login;
   }
   if (says(text, "Host key verification failed")) failure.obstacle = SshObstacle::host_key;
   return failure;
+}
+
+bool shares_badly(std::string_view text) {
+  return says(text, "remote software version dropbear");
 }
 
 std::string given_known_hosts(std::string_view host_public_key) {

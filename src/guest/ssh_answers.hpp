@@ -22,6 +22,10 @@ struct SshFailure {
 /// From all that ssh wrote on standard error.
 SshFailure read_ssh_failure(std::string_view text);
 
+/// Whether sessions must not share a connection to this server: where one begins while another
+/// ends, dropbear closes the wrong one (seen with 2022.83).
+bool shares_badly(std::string_view text);
+
 /// A known_hosts file with the key that the guest was given; nobody has seen it shown yet.
 std::string given_known_hosts(std::string_view host_public_key);
 

@@ -112,7 +112,8 @@ std::vector<std::string> ssh_master_argv(const std::string& program, const SshLi
   add_settings_of(argv, link);
   for (const std::string& setting :
        {std::string("ControlMaster=yes"), std::string("ControlPersist=") + shared_for,
-        std::string("BatchMode=yes"), "ConnectTimeout=" + std::to_string(seconds)})
+        std::string("BatchMode=yes"), std::string("LogLevel=DEBUG1"),
+        "ConnectTimeout=" + std::to_string(seconds)})
     argv.insert(argv.end(), {"-o", setting});
   argv.insert(argv.end(), {"-N", "-f", "--", link.alias});
   return argv;

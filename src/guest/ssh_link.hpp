@@ -51,7 +51,8 @@ std::vector<std::string> ssh_argv(const std::string& program, const SshLink& lin
                                   const SshSession& session);
 
 /// Makes the shared connection, asks nobody anything, and goes on in the background once it stands,
-/// until no session has used it for a while. ssh gives up connecting after `seconds`.
+/// until no session has used it for a while. ssh gives up connecting after `seconds`. Until then it
+/// says on standard error what it does, for shares_badly() and read_ssh_failure().
 std::vector<std::string> ssh_master_argv(const std::string& program, const SshLink& link,
                                          int seconds);
 

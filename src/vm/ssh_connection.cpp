@@ -44,6 +44,11 @@ constexpr const char* control_prefix = "ssh-";
 /// ssh makes it under a longer name first: this and sixteen random letters.
 constexpr std::size_t control_suffix = 17;
 
+/// Its server cannot keep sessions apart that share a connection.
+std::string unshared_mark(const std::string& runtime) {
+  return runtime + "/ssh.unshared";
+}
+
 /// Sessions that cannot share a connection get different ones: it was made as one user, and
 /// carries one agent.
 std::string control_path(const LiveRecord& live, const SshLink& link) {
@@ -51,6 +56,7 @@ std::string control_path(const LiveRecord& live, const SshLink& link) {
   if (file_fact(runtime).kind != FileFact::Kind::folder) return {};
   auto what = link.user + '\n' + link.host + '\n' + std::to_string(link.port);
   if (link.forward_agent) what += '\n' + environment_value("SSH_AUTH_SOCK");
+  if (file_fact(unshared_mark(runtime)).kind != FileFact::Kind::missing) return {};
   auto path = runtime + '/' + control_prefix + hexadecimal(stable_hash(what) & 0xffffffffU, 8);
   return path.size() + control_suffix > longest_socket_path ? std::string() : path;
 }
@@ -117,13 +123,21 @@ class Opening {
     if (!lock.lock(deadline_))
       throw TimeoutError("another command has been connecting to VM " + in_backticks(live_.name) +
                          " for too long");
-    if (stands()) return SshDoor::open;
+    if (stands() || !shareable()) return SshDoor::open;
     if (!has_answered(live_)) await_server();
     return make(refusal);
   }
 
  private:
   bool stands() const { return !link_.control.empty() && try_connect_unix(link_.control); }
+
+  /// Another command may have found out meanwhile.
+  bool shareable() {
+    if (file_fact(unshared_mark(live_.plan.paths.runtime)).kind == FileFact::Kind::missing)
+      return true;
+    link_.control.clear();
+    return false;
+  }
 
   int seconds_left() const {
     const auto left = std::chrono::ceil<std::chrono::seconds>(deadline_ - Clock::now()).count();
@@ -195,6 +209,11 @@ class Opening {
                               ssh_output_limit);
     if (done.end == CaptureEnd::by_itself && done.output.ok()) {
       note_success();
+      if (shares_badly(done.output.err)) {
+        run_and_capture(ssh_exit_argv(ssh_program(), link_.control), std::chrono::seconds(5));
+        write_file_atomic(unshared_mark(live_.plan.paths.runtime), "", 0600, Durability::quick);
+        link_.control.clear();
+      }
       return std::nullopt;
     }
     return read_ssh_failure(done.output.err);

@@ -34,6 +34,17 @@ TEST_CASE("what kept ssh from getting in") {
                            "kex_exchange_identification: Connection closed by remote host\n", ""})
     CHECK(read_ssh_failure(text).obstacle == SshObstacle::no_server);
 
+  // Among much else.
+  const auto wordy = read_ssh_failure(
+      "OpenSSH_9.2p1 Debian-2, OpenSSL 3.0.19\ndebug1: Connecting to 127.0.0.1 port 22.\n"
+      "root@127.0.0.1: Permission denied (publickey).\r\ndebug1: done\n");
+  CHECK(wordy.obstacle == SshObstacle::login);
+  CHECK(wordy.said == "root@127.0.0.1: Permission denied (publickey).");
+  CHECK(qlaunch::shares_badly(
+      "debug1: Remote protocol version 2.0, remote software version dropbear_2022.83\n"));
+  CHECK(!qlaunch::shares_badly(
+      "debug1: Remote protocol version 2.0, remote software version OpenSSH_9.2p1\n"));
+
   // What a server says is shown on a terminal.
   CHECK(read_ssh_failure("bad\x1b[2Jword\n").said.find('\x1b') == std::string::npos);
 }
