@@ -85,8 +85,9 @@ void add_drive(Draft& draft, const std::string& path) {
                "guest");
 }
 
-/// `root=/dev/vda` is to mean the same with and without the volume. On PCI that is behind the disks;
-/// a microvm gives its places out from the last to the first, and guests count from the first.
+/// `root=/dev/vda` is to mean the same with and without the volume. On PCI that is behind the
+/// disks; a microvm gives its places out from the last to the first, and guests count from the
+/// first.
 void put_behind_disks(Draft& draft) {
   if (draft.board != Board::microvm) return;
   auto& arguments = draft.plan.qemu.arguments;
