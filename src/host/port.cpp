@@ -123,6 +123,18 @@ std::optional<PortOwner> port_owner(Protocol protocol, const std::string& addres
   return owner;
 }
 
+std::uint16_t free_port() {
+  const UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  if (!fd || ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
+      ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0)
+    throw system_error("cannot find a free port", errno);
+  return ntohs(address.sin_port);
+}
+
 bool port_free(Protocol protocol, const std::string& address, std::uint16_t port) {
   sockaddr_in wanted{};
   wanted.sin_family = AF_INET;

@@ -38,6 +38,9 @@ struct PortOwner {
 std::optional<PortOwner> port_owner(Protocol protocol, const std::string& address,
                                     std::uint16_t port);
 
+/// A TCP port of 127.0.0.1 that nobody has at this moment.
+std::uint16_t free_port();
+
 /// Whether QEMU's user network could bind it now; tried with SO_REUSEADDR as libslirp does. Only
 /// IPv4 addresses, empty is 127.0.0.1. Throws where the address is none of this host's.
 bool port_free(Protocol protocol, const std::string& address, std::uint16_t port);

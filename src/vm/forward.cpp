@@ -9,6 +9,7 @@
 #include "vm/forward_table.hpp"
 #include "vm/live.hpp"
 #include "vm/ports.hpp"
+#include "vm/ssh_forwards.hpp"
 
 #include <algorithm>
 
@@ -57,10 +58,8 @@ void take_from_auto(const ForwardTable& table, const std::vector<PlannedForward>
   if (!(ports == before)) write_auto_ports(table.live(), ports);
 }
 
-}  // namespace
-
-std::vector<PlannedForward> list_forwards(const std::string& name) {
-  const ForwardTable table(require_running(name));
+/// QEMU's, those that appeared by themselves known as such, and those that ssh carries.
+std::vector<PlannedForward> with_auto(const ForwardTable& table) {
   auto all = table.forwards();
   for (auto& automatic : auto_forwards(table.live())) {
     const auto same = std::find_if(all.begin(), all.end(), [&](const auto& each) {
@@ -73,6 +72,12 @@ std::vector<PlannedForward> list_forwards(const std::string& name) {
     }
   }
   return all;
+}
+
+}  // namespace
+
+std::vector<PlannedForward> list_forwards(const std::string& name) {
+  return with_auto(ForwardTable(require_running(name)));
 }
 
 std::vector<PlannedForward> add_forwards(const std::string& name,
@@ -139,7 +144,7 @@ std::vector<HostEnd> parse_host_ends(const std::string& text) {
 std::vector<PlannedForward> remove_forwards(const std::string& name,
                                             const std::vector<HostEnd>& ends) {
   ForwardTable table(require_running(name));
-  const auto all = table.forwards();
+  const auto all = with_auto(table);
   std::vector<PlannedForward> found;
   for (const auto& end : ends) {
     const auto match = std::find_if(all.begin(), all.end(), [&](const auto& planned) {
@@ -155,7 +160,15 @@ std::vector<PlannedForward> remove_forwards(const std::string& name,
     }
     found.push_back(*match);
   }
-  for (const auto& planned : found) table.remove(planned);
+  SshForwards ssh(table.live());
+  for (const auto& planned : found) {
+    const auto& forward = planned.forward;
+    if (planned.by_ssh) {
+      ssh.remove({forward.protocol, planned.listener, forward.guest_port, 0}, forward.host_port);
+    } else {
+      table.remove(planned);
+    }
+  }
   take_from_auto(table, found, true);
   table.write_down();
   return found;

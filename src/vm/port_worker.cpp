@@ -2,18 +2,18 @@
 #include "vm/port_worker.hpp"
 
 #include "core/error.hpp"
-#include "guest/agent_listeners.hpp"
 #include "guest/auto_forward.hpp"
 #include "host/socket.hpp"
-#include "vm/agent_socket.hpp"
 #include "vm/auto_ports.hpp"
 #include "vm/forward_table.hpp"
+#include "vm/guest_listeners.hpp"
 #include "vm/journal.hpp"
 
 #include <algorithm>
 #include <array>
 #include <filesystem>
 #include <optional>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -32,15 +32,16 @@ constexpr auto next_look = std::chrono::milliseconds(1000);
 constexpr auto look_when_busy = std::chrono::milliseconds(200);
 /// An agent that does not answer is asked less and less often, and at once when it comes.
 constexpr auto look_when_silent = std::chrono::milliseconds(2000);
-constexpr auto longest_silence = std::chrono::milliseconds(15000);
-constexpr auto listeners_patience = std::chrono::milliseconds(2000);
-/// A command that runs in the guest by the agent gives up its turn every third of a second.
-constexpr auto agent_turn_patience = std::chrono::milliseconds(700);
-constexpr auto probe_patience = std::chrono::milliseconds(400);
 constexpr auto table_patience = std::chrono::milliseconds(500);
 
-/// Somebody else uses what is needed.
-struct PortsBusy {};
+AskedProtocols asked_protocols(const PlannedAutoForward& rules) {
+  AskedProtocols asked{false, false};
+  for (const auto& rule : rules.rules) {
+    if (rule.ignore) continue;
+    (*rule.protocol == Protocol::udp ? asked.udp : asked.tcp) = true;
+  }
+  return asked;
+}
 
 Json port_told(const AutoPort& port) {
   Json json{{"protocol", port.listener.protocol == Protocol::udp ? "udp" : "tcp"},
@@ -55,13 +56,13 @@ Json port_told(const AutoPort& port) {
 class PortWorker {
  public:
   PortWorker(const LiveRecord& live, int news)
-      : live_(live), rules_(*live.plan.auto_forward), news_(news), qemu_(open_pidfd(live.qemu)) {
+      : live_(live),
+        rules_(*live.plan.auto_forward),
+        news_(news),
+        qemu_(open_pidfd(live.qemu)),
+        guest_(live, asked_protocols(rules_), [this] { return has_news(); }) {
     // A guest that boots says when its agent is there; of one that goes on nobody may have.
     if (read_auto_ports(live_) == AutoPorts{}) next_ += look_when_silent;
-    for (const auto& rule : rules_.rules) {
-      if (rule.ignore) continue;
-      (*rule.protocol == Protocol::udp ? asked_.udp : asked_.tcp) = true;
-    }
   }
 
   void run() {
@@ -95,54 +96,42 @@ class PortWorker {
   void take(PortNews news) {
     still_ = news == PortNews::stands_still;
     if (still_) return;
-    pause_ = look_when_silent;
+    guest_.again();
     next_ = Clock::now();
+    // It may be in another state than it was, and know nothing of its connections.
+    doubt_ssh_ = true;
     // What listens after it has booted is another matter.
     if (news == PortNews::reset) fresh_ = true;
   }
 
   void look() {
-    if (fresh_) settle({});
-    fresh_ = false;
-    const auto listeners = ask();
-    by_ = "agent";
+    if (std::exchange(fresh_, false)) {
+      guest_.ssh().close();
+      settle({});
+    }
+    if (std::exchange(doubt_ssh_, false)) guest_.ssh().check();
+    const auto listeners = guest_.ask();
     problem_.clear();
-    pause_ = look_when_silent;
     settle(listeners);
     next_ = Clock::now() + next_look;
   }
 
-  std::vector<Listener> ask() {
-    qmp::AgentOptions options;
-    options.reply = listeners_patience;
-    try {
-      // It serves one at a time, and whoever runs a command has it for longer.
-      AgentSocket socket(live_, agent_turn_patience, options);
-      // Others wait for their turn meanwhile: one that was silent before is given less time.
-      socket.agent().sync(by_.empty() ? probe_patience : listeners_patience);
-      return agent_listeners(socket.agent(), asked_, listeners_patience);
-    } catch (const TimeoutError&) {
-      throw PortsBusy();
-    } catch (const qmp::Timeout&) {
-      throw Error("no guest agent answers");
-    } catch (const qmp::Refused& refused) {
-      throw Error(std::string("the guest agent does not tell what listens: ") + refused.what());
-    }
+  bool has_news() const {
+    pollfd waiting{news_, POLLIN, 0};
+    return poll(&waiting, 1, 0) != 0;
   }
 
   /// What has appeared stays: a guest that is frozen or busy for a while still has its listeners.
   void cannot_see(const std::string& why) {
-    next_ = Clock::now() + pause_;
-    pause_ = std::min<std::chrono::milliseconds>(pause_ * 2, longest_silence);
-    by_.clear();
+    next_ = guest_.next();
     problem_ = why;
     const auto now = read_auto_ports(live_);
-    if (now.problem == problem_ && now.by == by_) return;
+    if (now.problem == problem_ && now.by == guest_.by()) return;
     try {
       const ForwardTable table(live_, table_patience);
       auto ports = read_auto_ports(live_);
       ports.problem = problem_;
-      ports.by = by_;
+      ports.by = guest_.by();
       write_auto_ports(live_, ports);
     } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
       // The next look that fails tells it.
@@ -174,13 +163,29 @@ class PortWorker {
     return changes;
   }
 
+  /// As the file has them; those of an ssh connection that has ended are to come again.
+  AutoPorts ports_now() {
+    auto now = read_auto_ports(live_);
+    const auto lost = [](const AutoPort& port) {
+      return port.by_ssh && port.state == AutoPort::State::there;
+    };
+    if (std::none_of(now.ports.begin(), now.ports.end(), lost) || guest_.ssh().stands()) return now;
+    for (auto& port : now.ports) {
+      if (lost(port)) port.state = AutoPort::State::coming;
+    }
+    return now;
+  }
+
   /// Makes it so.
   void settle(const std::vector<Listener>& listeners) {
-    auto now = read_auto_ports(live_);
+    auto now = ports_now();
     auto wanted = wanted_ports(rules_, listeners, declared(), now);
     auto todo = changes(now, wanted);
-    const bool same_words = now.by == by_ && now.problem == problem_;
+    const bool same_words = now.by == guest_.by() && now.problem == problem_;
     if (todo.add.empty() && todo.remove.empty() && same_words) return;
+    // Before the table is held: it may take seconds.
+    if (std::any_of(todo.add.begin(), todo.add.end(), [](const auto& port) { return port.by_ssh; }))
+      guest_.open_ssh();
     std::optional<ForwardTable> table;
     try {
       table.emplace(live_, table_patience);
@@ -188,10 +193,10 @@ class PortWorker {
       throw PortsBusy();
     }
     // A command may have changed something while the socket was waited for.
-    now = read_auto_ports(live_);
+    now = ports_now();
     wanted = wanted_ports(rules_, listeners, declared(), now);
     todo = changes(now, wanted);
-    now.by = by_;
+    now.by = guest_.by();
     now.problem = problem_;
     for (const auto& port : todo.remove) take_away(*table, now, port);
     for (const auto& port : todo.add) put(now, port);
@@ -205,7 +210,9 @@ class PortWorker {
 
   void take_away(ForwardTable& table, AutoPorts& now, const AutoPort& port) {
     const auto planned = planned_forward(port, rules_.network);
-    if (port.state == AutoPort::State::there || port.state == AutoPort::State::coming) {
+    if (port.by_ssh) {
+      guest_.ssh().remove(port.listener, port.host_port);
+    } else if (port.state == AutoPort::State::there || port.state == AutoPort::State::coming) {
       for (const auto& each : table.forwards()) {
         if (!same_end(each.forward, planned.forward)) continue;
         table.remove(each);
@@ -232,7 +239,9 @@ class PortWorker {
 
   /// Why it cannot appear at this moment; empty where nothing is in its way.
   std::string hindrance(const AutoPort& port) const {
-    if (port.by_ssh) return "it listens on the guest's own loopback";
+    const auto no_ssh = port.by_ssh ? guest_.ssh_hindrance() : std::string();
+    if (!no_ssh.empty())
+      return "it listens on the guest's own loopback, and ssh does not lead there: " + no_ssh;
     if (port.host_port == 0 || rules_.taken == TakenPort::other) return {};
     return taken(port);
   }
@@ -258,23 +267,32 @@ class PortWorker {
     const auto before = port.why;
     port.why.clear();
     try {
-      for (const auto& each : table.forwards()) {
-        // Begun by a worker that was killed.
-        if (!same_end(each.forward, planned_forward(port, rules_.network).forward) ||
-            each.forward.guest_port != port.listener.port)
-          continue;
-        return appeared(port);
-      }
+      if (!port.by_ssh && begun(table, port)) return appeared(port);
       port.why = hindrance(port);
       if (!port.why.empty()) return waits(port, before);
       if (port.host_port != 0 && !taken(port).empty()) port.host_port = 0;
-      const auto made = table.add(rules_.network, planned_forward(port, rules_.network).forward);
-      port.host_port = made.forward.host_port;
+      if (port.by_ssh) {
+        if (port.host_port == 0) port.host_port = free_port();
+        guest_.ssh().add(port.listener, port.host_port);
+      } else {
+        const auto made = table.add(rules_.network, planned_forward(port, rules_.network).forward);
+        port.host_port = made.forward.host_port;
+      }
       appeared(port);
     } catch (const Error& error) {
       port.why = error.what();
       waits(port, before);
     }
+  }
+
+  /// By a worker that was killed.
+  bool begun(const ForwardTable& table, const AutoPort& port) const {
+    const auto planned = planned_forward(port, rules_.network);
+    const auto all = table.forwards();
+    return std::any_of(all.begin(), all.end(), [&](const auto& each) {
+      return same_end(each.forward, planned.forward) &&
+             each.forward.guest_port == port.listener.port;
+    });
   }
 
   void appeared(AutoPort& port) {
@@ -295,12 +313,12 @@ class PortWorker {
   const PlannedAutoForward& rules_;
   int news_;
   UniqueFd qemu_;
-  AskedProtocols asked_{false, false};
   bool still_ = false;
   bool fresh_ = false;
   Clock::time_point next_ = Clock::now();
-  std::chrono::milliseconds pause_ = look_when_silent;
-  std::string by_, problem_;
+  bool doubt_ssh_ = false;
+  GuestListeners guest_;
+  std::string problem_;
   std::vector<PlannedForward> declared_;
   std::filesystem::file_time_type declared_written_{};
 };

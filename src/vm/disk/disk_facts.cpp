@@ -25,7 +25,7 @@ std::string vm_of(pid_t pid) {
   return {};
 }
 
-std::vector<DiskUser> users_of(const std::string& path) {
+std::vector<DiskUser> disk_users_of(const std::string& path) {
   std::vector<DiskUser> users;
   for (auto& holder : image_holders(path)) users.push_back({holder, vm_of(holder.pid)});
   return users;
@@ -55,14 +55,14 @@ DiskFacts disk_facts(const DiskTarget& target, const ImageNeeds& needs) {
     }
   }
   facts.use = image_use(path);
-  if (facts.use != ImageUse::none) facts.users = users_of(path);
+  if (facts.use != ImageUse::none) facts.users = disk_users_of(path);
   facts.needs = needs.of(path);
   return facts;
 }
 
 void require_unused(const DiskTarget& target) {
   if (image_use(target.path) == ImageUse::none) return;
-  const auto users = users_of(target.path);
+  const auto users = disk_users_of(target.path);
   const auto named = std::find_if(users.begin(), users.end(),
                                   [](const DiskUser& user) { return !user.vm.empty(); });
   std::vector<ImageHolder> holders;

@@ -1,27 +1,19 @@
 // SPDX-License-Identifier: MIT
 // Ports of a real Linux that appear on the host by themselves: when something listens in the guest,
 // and as long as it does, whatever happens to the guest and to who watches it.
+#include "forward/ports.hpp"
 #include "guest/micro.hpp"
 #include "host/files.hpp"
 #include "host/process.hpp"
 #include "host/socket.hpp"
 
-#include <array>
 #include <chrono>
 #include <csignal>
-#include <optional>
 
 #include <doctest/doctest.h>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
-
 using micro::Guest;
-using nlohmann::json;
 using qlaunch::Protocol;
-using qlaunch::UniqueFd;
 using test::contains;
 using test::eventually;
 using test::Home;
@@ -29,103 +21,10 @@ using test::Home;
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-/// The first of a few ports in a row that nobody on this host has.
-int free_ports() {
-  for (int first = 23100; first < 30000; first += 20) {
-    bool free = true;
-    for (int port = first; free && port < first + 20; ++port)
-      free = qlaunch::port_free(Protocol::tcp, "127.0.0.1", static_cast<std::uint16_t>(port));
-    if (free) return first;
-  }
-  FAIL("no free ports");
-  return 0;
-}
-
-UniqueFd listen_on(int port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const int yes = 1;
-  setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  REQUIRE(bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
-  REQUIRE(listen(fd.get(), 1) == 0);
-  return fd;
-}
-
-/// The first line that a web server behind this port of the host answers; empty where none does.
-std::string answer(int port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    return {};
-  constexpr std::string_view request = "GET /fact HTTP/1.0\r\n\r\n";
-  if (send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0) return {};
-  std::string said;
-  std::array<char, 512> bytes{};
-  for (;;) {
-    pollfd waiting{fd.get(), POLLIN, 0};
-    if (poll(&waiting, 1, 20000) <= 0) return {};
-    const auto got = recv(fd.get(), bytes.data(), bytes.size(), 0);
-    if (got <= 0) break;
-    said.append(bytes.data(), static_cast<std::size_t>(got));
-  }
-  return said.substr(0, said.find('\r'));
-}
-
-class Ports {
- public:
-  Ports(const Home& home, const Guest& guest) : home_(home), guest_(guest) {}
-
-  /// What `forward list` tells of this port of the guest; null where it does not appear.
-  json forward(int guest_port, const std::string& protocol = "tcp") const {
-    const auto listed = home_.run({"forward", "list", guest_.name(), "--json"});
-    REQUIRE_MESSAGE(listed.code == 0, listed.err);
-    for (const auto& each : json::parse(listed.out)) {
-      if (each["guest_port"] == guest_port && each["protocol"] == protocol) return each;
-    }
-    return {};
-  }
-  bool there(int guest_port) const { return forward(guest_port).is_object(); }
-
-  /// Seconds until it is so; the deadline is generous, as this machine may be busy.
-  double until(int guest_port, bool there) const {
-    const auto begin = Clock::now();
-    INFO("port " << guest_port << (there ? " should appear" : " should go") << '\n'
-                 << home_.run({"status", guest_.name()}).out);
-    CHECK(eventually([&] { return this->there(guest_port) == there; }));
-    return std::chrono::duration<double>(Clock::now() - begin).count();
-  }
-  void appears(int guest_port) const { until(guest_port, true); }
-  void goes(int guest_port) const { until(guest_port, false); }
-
-  /// Why it does not appear; empty where nothing is said.
-  std::string cause(int guest_port) const {
-    const auto status = guest_.status();
-    for (const auto& each : status["auto_forward"]["missing"]) {
-      if (each["guest_port"] == guest_port) return each["cause"];
-    }
-    return {};
-  }
-
-  void serve(const std::string& address, int port) const {
-    guest_.say("httpd -h /tmp -p " + (address.empty() ? "" : address + ':') + std::to_string(port));
-  }
-  /// Ends who listens there: httpd's words hold the port.
-  void close(int port) const {
-    guest_.say("for p in /proc/[0-9]*; do if tr '\\0' ' ' <$p/cmdline | grep -q 'http[d].*" +
-               std::to_string(port) + "'; then kill ${p#/proc/}; fi; done");
-  }
-
- private:
-  const Home& home_;
-  const Guest& guest_;
-};
+using forward_test::answer;
+using forward_test::free_ports;
+using forward_test::listen_on;
+using forward_test::Ports;
 
 std::string body(const std::string& rules, const std::string& more = {}) {
   return "[[network]]\nforward = [\"auto:22\"]\nauto_forward = [" + rules + "]\n" + more;
