@@ -78,6 +78,8 @@ std::string words_of(const std::string& event, const QmpJson& data) {
   if (event == "PORT_NOT_FORWARDED")
     return "port " + text(data, "guest_port") + ' ' + text(data, "protocol") +
            " of the guest does not appear: " + text(data, "cause");
+  if (event == "PORTS_CHANGE_TOO_OFTEN")
+    return "the guest's ports change so often that the rest of this minute is not told";
   if (event == "PORTS_UNWATCHED") return "ports do not appear any more: " + text(data, "cause");
   if (event == "MIGRATION") return "saving or loading its state: " + text(data, "status");
   if (event == "SUSPEND_FAILED") return "it could not be suspended: " + text(data, "cause");

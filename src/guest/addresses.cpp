@@ -45,6 +45,10 @@ void add_fact(std::vector<GuestAddressFact>& all, GuestAddressFact fact) {
   const int family = family_of(fact.address);
   if (family == 0 || own_loopback(fact.address) || all.size() == most_addresses) return;
   fact.ipv6 = family == 6;
+  // Words of the guest's, of any length it likes.
+  constexpr std::size_t longest = 64;
+  if (fact.interface.size() > longest) fact.interface.resize(longest);
+  if (fact.mac.size() > longest) fact.mac.resize(longest);
   if (fact.prefix < 0 || fact.prefix > (fact.ipv6 ? 128 : 32)) fact.prefix = 0;
   if (std::find(all.begin(), all.end(), fact) == all.end()) all.push_back(std::move(fact));
 }

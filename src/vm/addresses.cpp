@@ -40,6 +40,7 @@ std::optional<GuestAddresses> ask_addresses(const LiveRecord& live, Duration pat
   try {
     qmp::AgentOptions options;
     options.reply = std::chrono::duration_cast<std::chrono::milliseconds>(patience);
+    options.line_cap = std::size_t{1} << 20;
     AgentSocket socket(live, patience, options);
     const auto request = qmp::guest_interfaces();
     const auto told = socket.agent().execute(request.command, request.arguments, deadline);

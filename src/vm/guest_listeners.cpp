@@ -66,6 +66,7 @@ std::vector<Listener> GuestListeners::ask() {
 std::vector<Listener> GuestListeners::ask_agent() {
   qmp::AgentOptions options;
   options.reply = listeners_patience;
+  options.line_cap = std::size_t{4} << 20;
   try {
     // It serves one at a time, and whoever runs a command has it for longer.
     AgentSocket socket(live_, agent_turn_patience, options);

@@ -8,6 +8,7 @@
 #include "vm/forward_table.hpp"
 #include "vm/guest_listeners.hpp"
 #include "vm/journal.hpp"
+#include "vm/port_journal.hpp"
 
 #include <algorithm>
 #include <array>
@@ -219,8 +220,7 @@ class PortWorker {
         break;
       }
     }
-    if (port.state == AutoPort::State::there)
-      journal(live_.name, "PORT_GONE", dump(port_told(port)));
+    if (port.state == AutoPort::State::there) journal_.note("PORT_GONE", dump(port_told(port)));
     std::erase_if(now.ports, [&](const auto& each) { return same_guest_port(each, port); });
   }
 
@@ -297,12 +297,12 @@ class PortWorker {
 
   void appeared(AutoPort& port) {
     port.state = AutoPort::State::there;
-    journal(live_.name, "PORT_APPEARED", dump(port_told(port)));
+    journal_.note("PORT_APPEARED", dump(port_told(port)));
   }
 
   void waits(AutoPort& port, const std::string& before) {
     port.state = AutoPort::State::waiting;
-    if (port.why != before) journal(live_.name, "PORT_NOT_FORWARDED", dump(port_told(port)));
+    if (port.why != before) journal_.note("PORT_NOT_FORWARDED", dump(port_told(port)));
   }
 
   static std::string dump(const Json& json) {
@@ -310,6 +310,7 @@ class PortWorker {
   }
 
   const LiveRecord& live_;
+  PortJournal journal_{live_.name};
   const PlannedAutoForward& rules_;
   int news_;
   UniqueFd qemu_;

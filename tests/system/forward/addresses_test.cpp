@@ -41,9 +41,12 @@ TEST_CASE("status tells a guest's addresses, and waits for no guest") {
   if (micro::skipped()) return;
   Home home;
   const Guest guest(home, "where", {.ready = "agent"});
-  // The agent has come this moment: its first answer is waited for.
-  const auto first = address_of(guest.status(), "10.0.2.15");
-  REQUIRE(first.is_object());
+  // The agent has come this moment: `status` waits for its first answer, but not for long.
+  nlohmann::json first;
+  REQUIRE(test::eventually([&] {
+    first = address_of(guest.status(), "10.0.2.15");
+    return first.is_object();
+  }));
   CHECK(first["interface"] == "eth0");
   CHECK(first["prefix"] == 24);
   CHECK(first["family"] == "ipv4");

@@ -51,6 +51,15 @@ TEST_CASE("a guest that tells nonsense is believed what can be") {
     many[0].addresses.push_back(
         {"10.0." + std::to_string(each / 250) + '.' + std::to_string(each % 250), 8, false});
   CHECK(agent_addresses(many, cards).size() == 64);
+  qmp::GuestInterface loud;
+  loud.name = std::string(100000, 'x');
+  loud.mac = std::string(100000, 'y');
+  loud.addresses.resize(1);
+  loud.addresses[0].address = "10.9.8.7";
+  const auto kept = agent_addresses({loud}, {});
+  REQUIRE(kept.size() == 1);
+  CHECK(kept[0].interface.size() == 64);
+  CHECK(kept[0].mac.size() == 64);
 }
 
 TEST_CASE("the host's neighbours on a bridge are known by the MAC of a card") {
