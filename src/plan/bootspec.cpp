@@ -14,6 +14,9 @@ std::optional<Bootspec> parse_bootspec(std::string_view text) {
                  "init=" + std::string(spec.at("init"))};
     for (const auto& parameter : spec.at("kernelParams"))
       out.cmdline += ' ' + parameter.get<std::string>();
+    if (const auto secrets = spec.find("initrdSecrets");
+        secrets != spec.end() && !secrets->is_null())
+      out.secrets = *secrets;
     return out;
   } catch (const nlohmann::json::exception&) {
     return std::nullopt;

@@ -11,6 +11,7 @@ namespace qlaunch::planner {
 
 struct Bootspec {
   std::string kernel, initrd, cmdline;
+  std::string secrets = {};  // a program that would add files to the initrd; empty: none
 };
 
 /// Nothing where the text is no bootspec of version 1.

@@ -138,7 +138,12 @@ void add_kernel(Draft& draft) {
       return;
     }
     kernel = *spec;
-    if (!given.cmdline.empty()) kernel.cmdline += ' ' + given.cmdline;
+    if (!spec->secrets.empty())
+      draft
+          .warning(origin,
+                   "this system adds secrets to its initrd when it is installed, which a "
+                   "direct start does not")
+          .help.emplace_back("leave `boot.initrd.secrets` out of a system that is started so");
   }
   if (kernel.kernel.empty()) return;
   const auto add = [&](const char* word, const std::string& path, const std::string& key,

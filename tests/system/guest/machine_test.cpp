@@ -120,3 +120,41 @@ TEST_CASE("a UEFI guest with a TPM has both, and its variables are kept in a qco
   guest.say("load efivarfs && mount -t efivarfs efivarfs /sys/firmware/efi/efivars");
   CHECK(guest.say("tail -c 4 " + variable) == "kept");
 }
+
+TEST_CASE("a NixOS system's boot.json is read at each start") {
+  if (micro::skipped()) return;
+  Home home;
+  const auto generation = [&](const std::string& number) {
+    const auto folder = home.file("system-" + number);
+    std::filesystem::create_directories(folder);
+    home.write("system-" + number + "/boot.json", R"({"org.nixos.bootspec.v1": {"kernel": ")" +
+                                                      micro::folder() + R"(/vmlinux",
+                   "initrd": ")" + micro::folder() + R"(/initrd", "init": "/nix/system/init",
+                   "kernelParams": ["console=ttyS0", "cryptomgr.notests", "quiet", "panic=-1",
+                                    "generation=)" + number +
+                                                      R"("]}})");
+    std::filesystem::remove(home.file("result"));
+    std::filesystem::create_symlink("system-" + number, home.file("result"));
+  };
+  generation("1");
+  home.write("nix.toml",
+             "machine.memory = \"384 MiB\"\nkernel.bootspec = \"result\"\n"
+             "display.type = \"none\"\n"
+             "ready.when = \"agent\"\n");
+  const auto up = home.run({"up", "nix.toml"});
+  REQUIRE_MESSAGE(up.code == 0, up.err);
+  const auto cmdline = [&] { return home.run({"exec", "nix", "--", "cat", "/proc/cmdline"}).out; };
+  const auto first = cmdline();
+  CHECK(contains(first, "init=/nix/system/init "));
+  CHECK(contains(first, "generation=1"));
+  generation("2");
+  const auto reload = home.run({"reload", "nix"});
+  REQUIRE_MESSAGE(reload.code == 0, reload.err);
+  CHECK(contains(cmdline(), "generation=2"));
+  // One that is being written, or of another kind of system.
+  home.write("system-2/boot.json", "{\"org.nixos.bootspec.v1\": {\"kernel\": ");
+  const auto broken = home.run({"check", "nix.toml"});
+  CHECK(broken.code == 2);
+  CHECK(contains(broken.err, "is not a bootspec of version 1"));
+  CHECK(home.run({"kill", "nix"}).code == 0);
+}

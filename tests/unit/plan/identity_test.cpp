@@ -60,8 +60,9 @@ TEST_CASE("ids keep a name that QEMU takes, and hash one that it does not") {
 TEST_CASE("a bootspec gives kernel, initrd and a command line that begins with init") {
   const auto spec = parse_bootspec(
       R"({"org.nixos.bootspec.v1": {"kernel": "/k", "initrd": "/i", "init": "/s/init",
-          "kernelParams": ["a", "b=c"]}})");
+          "kernelParams": ["a", "b=c"], "initrdSecrets": "/s/append"}})");
   REQUIRE(spec);
+  CHECK(spec->secrets == "/s/append");
   CHECK(spec->kernel == "/k");
   CHECK(spec->initrd == "/i");
   CHECK(spec->cmdline == "init=/s/init a b=c");
