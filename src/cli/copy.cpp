@@ -53,6 +53,7 @@ class Copying {
     for (const auto& word : options_.words) places.push_back(place_of(word));
     check(places);
     std::vector<std::string> words;
+    words.reserve(places.size());
     for (const auto& place : places)
       words.push_back(place.on_host() ? local_word(place.path)
                                       : host_of(place.target) + ':' + place.path);
@@ -120,7 +121,7 @@ class Copying {
   /// In the runtime folder of the first VM, with which it goes. The same content has the same name,
   /// so that no other copy's is changed.
   std::string write_config() const {
-    const auto path = folder_ + "/ssh_config-" + hexadecimal(stable_hash(config_), 16);
+    auto path = folder_ + "/ssh_config-" + hexadecimal(stable_hash(config_), 16);
     if (try_read_file(path) != config_) write_file_atomic(path, config_, 0600, Durability::quick);
     return path;
   }

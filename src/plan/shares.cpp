@@ -50,7 +50,7 @@ void note_share(Draft& draft, std::size_t index, const std::string& id) {
 std::string add_port(Draft& draft, std::size_t index, const std::string& key) {
   constexpr std::int64_t first = 128;
   const auto number = first + static_cast<std::int64_t>(index);
-  const auto id = qemu_id("port-", draft.profile.shares[index].tag);
+  auto id = qemu_id("port-", draft.profile.shares[index].tag);
   draft.device({{"driver", "pcie-root-port"},
                 {"id", id},
                 {"bus", "pcie.0"},

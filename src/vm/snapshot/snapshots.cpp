@@ -144,7 +144,7 @@ SnapshotNote save_without_shares(LiveSnapshots& vm, SnapshotNote note, bool all,
     note.detached = detached_to_json(shares);
   }
   try {
-    const auto done = save_running(vm, std::move(note), undertaking);
+    auto done = save_running(vm, std::move(note), undertaking);
     give_back(vm, shares, undertaking);
     return done;
   } catch (const qmp::Gone&) {

@@ -32,7 +32,7 @@ Plan plan_of(const std::string& name, const SnapshotNote& note) {
   // One that another program made says nothing of the machine.
   if (note.plan.empty()) return plan_to_keep(last_plan(name));
   try {
-    const auto plan = plan_from_json(note.plan);
+    auto plan = plan_from_json(note.plan);
     if (note.kind != SnapshotKind::live) return plan;
     return without_shares(plan_to_load_into(plan), detached_from_json(note.detached));
   } catch (const Error& error) {
