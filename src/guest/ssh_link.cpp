@@ -123,6 +123,26 @@ std::vector<std::string> ssh_exit_argv(const std::string& program, const std::st
   return {program, "-F", "none", "-o", "ControlPath=" + ssh_path(control), "-O", "exit", "--", "x"};
 }
 
+std::vector<std::string> ssh_stop_argv(const std::string& program, const std::string& control) {
+  return {program, "-F", "none", "-o", "ControlPath=" + ssh_path(control), "-O", "stop", "--", "x"};
+}
+
+std::vector<std::string> ssh_ask_argv(const std::string& program, const std::string& control) {
+  // A port on which nobody listens: that it is refused is an answer, too. The command is what ssh
+  // would connect by where the shared connection has gone meanwhile.
+  return {program,
+          "-F",
+          "none",
+          "-o",
+          "ControlPath=" + ssh_path(control),
+          "-o",
+          "ProxyCommand=false",
+          "-W",
+          "127.0.0.1:1",
+          "--",
+          "x"};
+}
+
 std::string ssh_host_block(const SshLink& link) {
   std::string text = "Host " + link.alias + '\n';
   for (const auto& [name, value] : ssh_settings(link)) text += "    " + name + ' ' + value + '\n';

@@ -56,8 +56,15 @@ std::vector<std::string> ssh_argv(const std::string& program, const SshLink& lin
 std::vector<std::string> ssh_master_argv(const std::string& program, const SshLink& link,
                                          int seconds);
 
-/// Ends the shared connection at this socket.
+/// Ends the shared connection at this socket, and all sessions of it.
 std::vector<std::string> ssh_exit_argv(const std::string& program, const std::string& control);
+
+/// The same without its sessions: it takes no more of them, and its socket goes.
+std::vector<std::string> ssh_stop_argv(const std::string& program, const std::string& control);
+
+/// Asks the server something through that connection, and ends with whatever it answers. Runs
+/// nothing in the guest.
+std::vector<std::string> ssh_ask_argv(const std::string& program, const std::string& control);
 
 /// A `Host` block for ssh_config(5).
 std::string ssh_host_block(const SshLink& link);

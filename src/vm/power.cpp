@@ -11,6 +11,7 @@
 #include "vm/keeper.hpp"
 #include "vm/live.hpp"
 #include "vm/power_off.hpp"
+#include "vm/ssh_connection.hpp"
 #include "vm/state/suspended.hpp"
 
 #include <array>
@@ -163,9 +164,12 @@ std::string reset_vm(const std::string& name) {
   const auto state = client.call(qmp::query_status()).status;
   if (needs_reset(state)) {
     start_anew(client, name);
+    end_ssh(live.plan.paths.runtime);
     return "reset, and runs again";
   }
   reset(client, name);
+  // The guest that boots now knows of none of them, and would not end them.
+  end_ssh(live.plan.paths.runtime);
   return state == "running" ? "reset" : "reset, and still paused";
 }
 
@@ -190,6 +194,7 @@ std::string reboot_vm(const std::string& name, const RebootRequest& request) {
   }
   CommandSocket socket(live, patience);
   start_anew(socket.client(), name);
+  end_ssh(live.plan.paths.runtime);
   stay->done();
   return off ? "the guest powered off and boots anew"
              : "reset: the guest did not power off in time";

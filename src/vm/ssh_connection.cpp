@@ -27,6 +27,8 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace qlaunch {
 namespace {
@@ -38,6 +40,9 @@ using Clock = std::chrono::steady_clock;
 constexpr auto short_patience = std::chrono::seconds(15);
 /// Beyond what ssh was told, for its own work.
 constexpr auto spare = std::chrono::seconds(20);
+/// For an answer through a connection that stands; then it is looked whether the guest can.
+constexpr auto answer_patience = std::chrono::seconds(1);
+constexpr auto slow_answer_patience = std::chrono::seconds(5);
 constexpr std::size_t ssh_output_limit = std::size_t{64} << 10;
 
 constexpr const char* control_prefix = "ssh-";
@@ -98,6 +103,13 @@ bool has_answered(const LiveRecord& live) {
   return file_fact(answered_mark(live)).kind != FileFact::Kind::missing;
 }
 
+/// Which socket it is: a new one at the same path is another.
+std::optional<std::pair<dev_t, ino_t>> identity_of(const std::string& path) {
+  struct stat status {};
+  if (path.empty() || lstat(path.c_str(), &status) != 0) return std::nullopt;
+  return std::pair(status.st_dev, status.st_ino);
+}
+
 /// How long ago QEMU was started.
 Duration run_time(const LiveRecord& live) {
   const auto usage = process_usage(live.qemu);
@@ -113,8 +125,11 @@ class Opening {
   }
 
   SshDoor run(std::optional<Error>& refusal) {
-    if (stands()) return SshDoor::open;
+    const auto probed = identity_of(link_.control);
+    if (stands() && serves()) return SshDoor::open;
     if (link_.control.empty()) {
+      // ssh itself would wait for ever.
+      refuse_paused();
       if (!has_answered(live_)) await_server();
       note_answer();
       return SshDoor::open;
@@ -123,7 +138,11 @@ class Opening {
     if (!lock.lock(deadline_))
       throw TimeoutError("another command has been connecting to VM " + in_backticks(live_.name) +
                          " for too long");
-    if (stands() || !shareable()) return SshDoor::open;
+    if (stands()) {
+      if (identity_of(link_.control) != probed) return SshDoor::open;  // made meanwhile
+      retire();
+    }
+    if (!shareable()) return SshDoor::open;
     if (!has_answered(live_)) await_server();
     return make(refusal);
   }
@@ -137,6 +156,33 @@ class Opening {
       return true;
     link_.control.clear();
     return false;
+  }
+
+  /// A guest that has gone back to a snapshot, or has crashed, knows nothing of a connection which
+  /// stands on this side; who would use it would wait for ever.
+  bool serves() const {
+    if (answers_within(answer_patience)) return true;
+    refuse_paused();
+    return answers_within(slow_answer_patience);
+  }
+
+  bool answers_within(Clock::duration patience) const {
+    SpawnOptions options;
+    options.argv = ssh_ask_argv(ssh_program(), link_.control);
+    const auto left =
+        std::clamp<Clock::duration>(deadline_ - Clock::now(), answer_patience / 4, patience);
+    const auto done =
+        capture(std::move(options), std::chrono::duration_cast<std::chrono::milliseconds>(left),
+                ssh_output_limit);
+    if (wish_.interrupted()) throw Error("interrupted");
+    // Where the guest says that it knows of no connection, this side's ends.
+    return done.end == CaptureEnd::by_itself && stands();
+  }
+
+  /// Sessions that still use it, and a guest that is only slow, are left alone.
+  void retire() const {
+    run_and_capture(ssh_stop_argv(ssh_program(), link_.control), answer_patience);
+    unlink(link_.control.c_str());
   }
 
   int seconds_left() const {

@@ -12,6 +12,7 @@
 #include "vm/snapshot/parts.hpp"
 #include "vm/snapshot/plan.hpp"
 #include "vm/snapshot/steps.hpp"
+#include "vm/ssh_connection.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -210,6 +211,8 @@ void load_running(LiveSnapshots& vm, const SnapshotNote& note, Undertaking& unde
         .help("`qlaunch kill " + shell_quote(live.name) + "` and `qlaunch up --from TAG " +
               shell_quote(live.name) + "` start it from a snapshot in a new QEMU");
   }
+  // The guest that goes on knows nothing of them: who uses one would wait for ever.
+  end_ssh(live.plan.paths.runtime);
   at_step(SnapshotStep::load_loaded);
   set_current_tag(live.name, note.tag);
   if (note.guest == GuestThen::running) vm.go_on();
@@ -251,6 +254,7 @@ void settle_load(LiveSnapshots& vm, const SnapshotWork& work) {
     const auto outcome = vm.outcome(work.job);
     if (outcome && outcome->empty()) set_current_tag(name, note.tag);
     const bool loaded = outcome ? outcome->empty() : current_tag(name) == note.tag;
+    if (loaded) end_ssh(vm.live().plan.paths.runtime);
     if (loaded && note.guest == GuestThen::running) vm.go_on();
     // It was held for what then did not come.
     if (!outcome && !loaded && work.holds) vm.go_on();
