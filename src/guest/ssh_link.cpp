@@ -119,6 +119,18 @@ std::vector<std::string> ssh_master_argv(const std::string& program, const SshLi
   return argv;
 }
 
+std::vector<std::string> ssh_greeting_argv(const std::string& program, const SshLink& link,
+                                           int seconds) {
+  std::vector<std::string> argv{program};
+  add_settings_of(argv, link);
+  for (const std::string& setting :
+       {std::string("BatchMode=yes"), std::string("PreferredAuthentications=none"),
+        "ConnectTimeout=" + std::to_string(seconds)})
+    argv.insert(argv.end(), {"-o", setting});
+  argv.insert(argv.end(), {"-S", "none", "-T", "--", link.alias, "true"});
+  return argv;
+}
+
 std::vector<std::string> ssh_exit_argv(const std::string& program, const std::string& control) {
   return {program, "-F", "none", "-o", "ControlPath=" + ssh_path(control), "-O", "exit", "--", "x"};
 }

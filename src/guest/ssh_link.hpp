@@ -56,6 +56,11 @@ std::vector<std::string> ssh_argv(const std::string& program, const SshLink& lin
 std::vector<std::string> ssh_master_argv(const std::string& program, const SshLink& link,
                                          int seconds);
 
+/// Connects and has the server show its host key; asks for nothing more, so that it most likely
+/// ends with a refused login.
+std::vector<std::string> ssh_greeting_argv(const std::string& program, const SshLink& link,
+                                           int seconds);
+
 /// Ends the shared connection at this socket, and all sessions of it.
 std::vector<std::string> ssh_exit_argv(const std::string& program, const std::string& control);
 

@@ -15,6 +15,7 @@
 #include "vm/guest_address.hpp"
 #include "vm/journal.hpp"
 #include "vm/record.hpp"
+#include "vm/ssh_host_key.hpp"
 #include "vm/ssh_profile.hpp"
 #include "vm/wait.hpp"
 #include "vm/waiting.hpp"
@@ -90,10 +91,6 @@ const Forward* ssh_forward(const LiveRecord& live) {
   return planned == nullptr ? nullptr : &planned->forward;
 }
 
-bool on_this_host(const SshLink& link) {
-  return link.host == "127.0.0.1";
-}
-
 /// Somebody has been in during this run: its server need not be waited for.
 std::string answered_mark(const LiveRecord& live) {
   return live.plan.paths.runtime + "/ssh.answered";
@@ -119,7 +116,7 @@ Duration run_time(const LiveRecord& live) {
 class Opening {
  public:
   Opening(SshLink& link, const LiveRecord& live, const SshWish& wish)
-      : link_(link), live_(live), wish_(wish), known_hosts_(link.known_hosts) {
+      : link_(link), live_(live), wish_(wish), key_(link, live) {
     auto patience = std::max<Duration>(live.plan.ready.timeout - run_time(live), short_patience);
     deadline_ = Clock::now() + wish.timeout.value_or(patience);
   }
@@ -131,13 +128,12 @@ class Opening {
       // ssh itself would wait for ever.
       refuse_paused();
       if (!has_answered(live_)) await_server();
+      learn_host_key();
       note_answer();
       return SshDoor::open;
     }
     FileLock lock(link_.control + ".lock");
-    if (!lock.lock(deadline_))
-      throw TimeoutError("another command has been connecting to VM " + in_backticks(live_.name) +
-                         " for too long");
+    if (!lock.lock(deadline_)) throw too_long();
     if (stands()) {
       if (identity_of(link_.control) != probed) return SshDoor::open;  // made meanwhile
       retire();
@@ -155,6 +151,7 @@ class Opening {
     if (file_fact(unshared_mark(live_.plan.paths.runtime)).kind == FileFact::Kind::missing)
       return true;
     link_.control.clear();
+    key_.look();
     return false;
   }
 
@@ -212,63 +209,83 @@ class Opening {
         .help("`qlaunch resume " + shell_quote(live_.name) + "` lets it go on");
   }
 
+  /// The session that comes then, or that another program makes, has only the known key to go by.
+  void learn_host_key() {
+    FileLock learning(link_.known_hosts + ".lock");
+    if (hold(learning))
+      get_to_server(ssh_greeting_argv);
+    else
+      key_.look();
+  }
+
+  /// Two that learn a key at once would take each other's for the guest's. False: it is known.
+  bool hold(FileLock& learning) {
+    if (key_.shown()) return false;
+    if (!learning.lock(deadline_)) throw too_long();
+    return !key_.shown();
+  }
+
   SshDoor make(std::optional<Error>& refusal) {
+    FileLock learning(link_.known_hosts + ".lock");
+    hold(learning);
     for (;;) {
-      wish_.step("connecting to " + link_.alias);
-      const auto failure = try_once();
+      const auto failure = get_to_server(ssh_master_argv);
       if (!failure) return SshDoor::open;
-      if (wish_.interrupted()) throw Error("interrupted");
-      switch (failure->obstacle) {
-        case SshObstacle::host_key:
-          learn_other_key();
-          continue;
-        case SshObstacle::login:
-          if (link_.only_these_keys) {
-            // An image that was not told of the VM's key may know one of the agent's.
-            link_.only_these_keys = false;
-            continue;
-          }
-          link_.control.clear();
-          refusal.emplace(refused(*failure));
-          return SshDoor::locked;
-        case SshObstacle::no_server:
-          break;
-      }
-      if (!std::exchange(again_, true) && Clock::now() < deadline_) {
-        // It was there before: it restarts, or the guest does.
-        await_server();
+      if (link_.only_these_keys) {
+        // An image that was not told of the VM's key may know one of the agent's.
+        link_.only_these_keys = false;
         continue;
       }
-      throw unreached(*failure);
+      link_.control.clear();
+      refusal.emplace(refused(*failure));
+      return SshDoor::locked;
     }
   }
 
-  /// Nothing where the connection stands.
-  std::optional<SshFailure> try_once() {
-    const auto seen = try_read_file(known_hosts_);
-    link_.host_key_known = seen && !trim(*seen).empty();
+  using Argv = std::vector<std::string>(const std::string& program, const SshLink& link,
+                                        int seconds);
+
+  /// Until its host key is known and accepted. Nothing where it then let us in.
+  std::optional<SshFailure> get_to_server(Argv& argv) {
+    for (;;) {
+      wish_.step("connecting to " + link_.alias);
+      key_.look();
+      auto failure = try_once(argv(ssh_program(), link_, seconds_left()));
+      if (!failure || failure->obstacle == SshObstacle::login) {
+        key_.confirm();
+        note_answer();
+        return failure;
+      }
+      if (wish_.interrupted()) throw Error("interrupted");
+      if (failure->obstacle == SshObstacle::host_key) {
+        key_.learn_other();
+      } else if (!std::exchange(again_, true) && Clock::now() < deadline_) {
+        // It was there before: it restarts, or the guest does.
+        await_server();
+      } else {
+        throw unreached(*failure);
+      }
+    }
+  }
+
+  /// Nothing where it ended well.
+  std::optional<SshFailure> try_once(std::vector<std::string> argv) {
     SpawnOptions options;
-    options.argv = ssh_master_argv(ssh_program(), link_, seconds_left());
-    // It stays, and is to keep no disk from being unmounted.
+    options.argv = std::move(argv);
+    // A shared connection stays, and is to keep no disk from being unmounted.
     options.working_folder = "/";
     const auto done = capture(std::move(options), seconds_left() * std::chrono::seconds(1) + spare,
                               ssh_output_limit);
-    if (done.end == CaptureEnd::by_itself && done.output.ok()) {
-      note_success();
-      if (shares_badly(done.output.err)) {
-        run_and_capture(ssh_exit_argv(ssh_program(), link_.control), std::chrono::seconds(5));
-        write_file_atomic(unshared_mark(live_.plan.paths.runtime), "", 0600, Durability::quick);
-        link_.control.clear();
-      }
-      return std::nullopt;
-    }
-    return read_ssh_failure(done.output.err);
+    if (done.end != CaptureEnd::by_itself || !done.output.ok())
+      return read_ssh_failure(done.output.err);
+    if (shares_badly(done.output.err)) stop_sharing();
+    return std::nullopt;
   }
 
-  void note_success() const {
-    if (const auto text = try_read_file(known_hosts_); text && only_given(*text))
-      write_file_atomic(known_hosts_, once_shown(*text));
-    note_answer();
+  void stop_sharing() {
+    run_and_capture(ssh_exit_argv(ssh_program(), link_.control), std::chrono::seconds(5));
+    write_file_atomic(unshared_mark(live_.plan.paths.runtime), "", 0600, Durability::quick);
+    link_.control.clear();
   }
 
   void note_answer() const {
@@ -280,38 +297,9 @@ class Opening {
     }
   }
 
-  /// Throws where no other key than the known one will do.
-  void learn_other_key() {
-    const auto text = try_read_file(known_hosts_).value_or("");
-    if (known_before_) {
-      write_file_atomic(known_hosts_, *known_before_);
-      throw changed_key();
-    }
-    if (only_given(text)) {
-      // A guest that takes no key has made its own, like one that was given none. On this host
-      // nobody but QEMU listens on its port; on a bridge anybody may answer.
-      if (!on_this_host(link_)) throw changed_key();
-      write_file_atomic(known_hosts_, "");
-      return;
-    }
-    // It may have taken the given key only now: whoever shows that one is no other.
-    const auto identity = find_ssh_identity(ssh_folder(live_.plan.paths));
-    if (!identity || knows_key(text, identity->host_public_key)) throw changed_key();
-    known_before_ = text;
-    write_file_atomic(known_hosts_, given_known_hosts(identity->host_public_key));
-  }
-
-  Error changed_key() const {
-    const auto name = shell_quote(live_.name);
-    StateError error("the guest of VM " + in_backticks(live_.name) +
-                     " shows another host key than the known one");
-    error.help(
-        "it does so after it was installed anew, or its disk was exchanged; then `qlaunch "
-        "ssh --accept-host-key " +
-        name + "` learns the new key");
-    if (!on_this_host(link_))
-      error.help("if neither is the case, another machine answers at " + link_.host);
-    return error;
+  Error too_long() const {
+    return TimeoutError("another command has been connecting to VM " + in_backticks(live_.name) +
+                        " for too long");
   }
 
   Error refused(const SshFailure& failure) const {
@@ -337,10 +325,9 @@ class Opening {
   SshLink& link_;
   const LiveRecord& live_;
   const SshWish& wish_;
-  const std::string known_hosts_;
+  GuestHostKey key_;
   Clock::time_point deadline_;
   bool again_ = false;
-  std::optional<std::string> known_before_;  // while the given key is tried instead
 };
 
 }  // namespace

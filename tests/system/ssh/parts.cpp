@@ -53,6 +53,14 @@ std::vector<std::string> shared_connections(const test::Home& home) {
   return found;
 }
 
+void end_shared(const test::Home& home) {
+  for (const auto& path : shared_connections(home))
+    CHECK(run(home, {"ssh", "-F", "none", "-S", path, "-O", "exit", "x"}).code == 0);
+  CHECK(test::eventually([&] { return shared_connections(home).empty(); }));
+  // With dropbear there is none, and that is remembered as long as the VM runs.
+  fs::remove(home.path() + "/run/box/ssh.unshared");
+}
+
 Fed::Fed(const test::Home& home, const std::vector<std::string>& argv, const std::string& name)
     : path_(home.path() + '/' + name) {
   int ends[2];

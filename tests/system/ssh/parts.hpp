@@ -26,6 +26,9 @@ std::string host_key();
 /// Sockets of connections that sessions share.
 std::vector<std::string> shared_connections(const test::Home& home);
 
+/// So that the next session has to make one, and to look at the host key.
+void end_shared(const test::Home& home);
+
 /// A program with a pipe to its standard input, its output in a file.
 class Fed {
  public:

@@ -5,7 +5,6 @@
 #include "ssh/parts.hpp"
 
 #include <chrono>
-#include <filesystem>
 
 #include <doctest/doctest.h>
 
@@ -16,15 +15,6 @@ using test::contains;
 using test::Home;
 
 namespace {
-
-/// So that the next session has to look at the host key.
-void end_shared(const Home& home) {
-  for (const auto& path : shared_connections(home))
-    CHECK(run(home, {"ssh", "-F", "none", "-S", path, "-O", "exit", "x"}).code == 0);
-  CHECK(test::eventually([&] { return shared_connections(home).empty(); }));
-  // With dropbear there is none, and that is remembered as long as the VM runs.
-  std::filesystem::remove(home.path() + "/run/box/ssh.unshared");
-}
 
 std::string another_key(const Home& home) {
   const auto path = home.file("other");
