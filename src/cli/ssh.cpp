@@ -67,9 +67,7 @@ bool needs_own_connection(const SshOptions& options) {
          !options.options.empty();
 }
 
-/// What is to be run, once the guest's server lets us in.
-std::vector<std::string> argv_for(const SshOptions& options, Terminal& terminal) {
-  check_options(options);
+SshTarget target_of(const SshOptions& options) {
   const auto target = parse_ssh_target(options.target);
   if (!target.inner.empty())
     throw UsageError(in_backticks(options.target) +
@@ -77,6 +75,12 @@ std::vector<std::string> argv_for(const SshOptions& options, Terminal& terminal)
                      "into one")
         .help("`qlaunch ssh -t " + shell_quote(target.vm) + " -- qlaunch ssh " +
               shell_quote(target.inner) + "` lets the qlaunch in its guest take the next step");
+  return target;
+}
+
+/// What is to be run, once the guest's server lets us in.
+std::vector<std::string> argv_for(const SshOptions& options, const SshTarget& target,
+                                  Terminal& terminal) {
   const auto name = find_vm(target.vm);
   const auto live = require_running(name);
   if (options.accept_host_key) forget_host_key(live.plan.paths);
@@ -125,10 +129,11 @@ void add_ssh(CLI::App& app, SshOptions& options) {
 }
 
 int ssh(const SshOptions& options, Terminal& terminal) {
-  std::vector<std::string> argv;
+  // Wrong words end it as they do every command; what comes then is told from the command's code.
+  check_options(options);
+  const auto target = target_of(options);
   try {
-    argv = argv_for(options, terminal);
-    become(argv);
+    become(argv_for(options, target, terminal));
   } catch (const OutputClosed&) {
     throw;
   } catch (...) {

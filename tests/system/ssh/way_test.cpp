@@ -68,6 +68,11 @@ TEST_CASE("a guest that shows another host key is not trusted until somebody say
   CHECK(gone.code == 125);
   CHECK(contains(gone.err, "qlaunch log box"));
 
+  // Words that cannot be followed, as with every command.
+  CHECK(home.run({"ssh", "-t", "-T", "box"}).code == 2);
+  CHECK(home.run({"ssh", "box/inner"}).code == 2);
+  CHECK(home.run({"ssh", "nobody"}).code == 125);
+
   CHECK(home.run({"kill", "box"}).code == 0);
   const auto stopped = home.run({"ssh", "root@box", "--", "true"});
   CHECK(stopped.code == 125);
