@@ -17,8 +17,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json host_json(const std::string& vm) {
-  const auto link = config_link(vm);
+Json host_json(const std::string& vm, const SshLink& link) {
   Json out;
   out["name"] = vm;
   out["host"] = link.alias;
@@ -27,6 +26,10 @@ Json host_json(const std::string& vm) {
   out["known_hosts"] = link.known_hosts;
   out["proxy_command"] = link.connector;
   return out;
+}
+
+void tell_left_out(const std::vector<std::string>& left_out, const Terminal& terminal) {
+  for (const auto& why : left_out) terminal.complain(warning_at({}, why));
 }
 
 int install(const SshConfigOptions& options, Terminal& terminal) {
@@ -46,7 +49,7 @@ int install(const SshConfigOptions& options, Terminal& terminal) {
       return static_cast<int>(ExitCode::failed);
     }
   }
-  write_ssh_config();
+  tell_left_out(write_ssh_config(), terminal);
   if (config.changed) write_user_ssh_config(config);
   terminal.result(config.changed ? config.path + " now leads to " + ssh_config_file() + '\n'
                                  : config.path + " leads to " + ssh_config_file() + " already\n");
@@ -73,16 +76,23 @@ int ssh_config(const SshConfigOptions& options, Terminal& terminal) {
     throw UsageError("`--install` is for all VMs, and prints none");
   if (options.yes && !options.install) throw UsageError("`--yes` is for `--install`");
   if (options.install) return install(options, terminal);
-  const auto vms =
-      options.vm.empty() ? vms_for_ssh() : std::vector<std::string>{find_vm(options.vm)};
+  SshHosts hosts;
+  if (options.vm.empty()) {
+    hosts = ssh_hosts();
+    tell_left_out(hosts.left_out, terminal);
+  } else {
+    const auto vm = find_vm(options.vm);
+    hosts.links.emplace_back(vm, config_link(vm));
+  }
   if (options.json) {
     Json all = Json::array();
-    for (const auto& vm : vms) all.push_back(host_json(vm));
+    for (const auto& [vm, link] : hosts.links) all.push_back(host_json(vm, link));
     terminal.print(all.dump(2, ' ', false, Json::error_handler_t::replace) + '\n');
     return 0;
   }
   std::string text;
-  for (const auto& vm : vms) text += (text.empty() ? "" : "\n") + ssh_host_block(config_link(vm));
+  for (const auto& [vm, link] : hosts.links)
+    text += (text.empty() ? "" : "\n") + ssh_host_block(link);
   terminal.print(text);
   return 0;
 }

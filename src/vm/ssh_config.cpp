@@ -87,11 +87,23 @@ std::vector<std::string> vms_for_ssh() {
   return vms;
 }
 
+SshHosts ssh_hosts() {
+  SshHosts hosts;
+  for (const auto& vm : vms_for_ssh()) {
+    try {
+      hosts.links.emplace_back(vm, config_link(vm));
+    } catch (const Error& error) {
+      hosts.left_out.push_back("VM " + in_backticks(vm) + " is left out: " + error.what());
+    }
+  }
+  return hosts;
+}
+
 std::string ssh_config_file() {
   return state_roots().data + "/ssh_config";
 }
 
-void write_ssh_config() {
+std::vector<std::string> write_ssh_config() {
   const auto path = ssh_config_file();
   make_private_folder(state_roots().data);
   // Whoever writes last has looked last.
@@ -100,9 +112,10 @@ void write_ssh_config() {
     throw TimeoutError("another command has been writing " + in_backticks(path) + " for too long");
   std::string text =
       "# Hosts of qlaunch's VMs. Written anew whenever one is started: changes here are lost.\n";
-  for (const auto& vm : vms_for_ssh()) text += '\n' + ssh_host_block(config_link(vm));
-  if (try_read_file(path) == text) return;
-  write_file_atomic(path, text, 0600, Durability::quick);
+  auto hosts = ssh_hosts();
+  for (const auto& [vm, link] : hosts.links) text += '\n' + ssh_host_block(link);
+  if (try_read_file(path) != text) write_file_atomic(path, text, 0600, Durability::quick);
+  return std::move(hosts.left_out);
 }
 
 void refresh_ssh_config() noexcept {

@@ -6,6 +6,7 @@
 #include "guest/ssh_link.hpp"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace qlaunch {
@@ -17,11 +18,19 @@ SshLink config_link(const std::string& vm);
 /// VMs to whose guests something leads, but for those of which nothing is to be left.
 std::vector<std::string> vms_for_ssh();
 
+struct SshHosts {
+  std::vector<std::pair<std::string, SshLink>> links;  // by VM
+  std::vector<std::string> left_out;  // why a VM is not among them: one hides none of the others
+};
+
+/// All of them.
+SshHosts ssh_hosts();
+
 /// The file of all their blocks.
 std::string ssh_config_file();
 
-/// Writes that file anew. Throws where it cannot.
-void write_ssh_config();
+/// Writes that file anew; tells of those that are left out of it. Throws where it cannot.
+std::vector<std::string> write_ssh_config();
 
 /// The same where it was installed, and says nothing of failures: what was done before has worked.
 void refresh_ssh_config() noexcept;

@@ -129,6 +129,21 @@ void check_tools(const Home& home) {
   const auto blocks = qlaunch::read_file(home.path() + "/data/ssh_config");
   CHECK(contains(blocks, "Host qlaunch-three\n"));
   CHECK(!contains(blocks, "Host qlaunch-two\n"));
+
+  // One whose keys are damaged is told, and hides none of the others.
+  fs::create_directory(home.path() + "/data/three/ssh/keys");
+  const auto most = home.run({"ssh-config"});
+  CHECK(most.code == 0);
+  CHECK(contains(most.out, "Host qlaunch-one\n"));
+  CHECK(!contains(most.out, "Host qlaunch-three\n"));
+  CHECK(contains(most.err, "VM `three` is left out"));
+  CHECK(home.run({"ssh-config", "three"}).code == 1);
+  const auto refreshed = home.run({"ssh-config", "--install"});
+  CHECK(refreshed.code == 0);
+  CHECK(contains(refreshed.err, "VM `three` is left out"));
+  const auto left = qlaunch::read_file(home.path() + "/data/ssh_config");
+  CHECK(contains(left, "Host qlaunch-one\n"));
+  CHECK(!contains(left, "Host qlaunch-three\n"));
 }
 
 }  // namespace
