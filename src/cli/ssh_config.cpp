@@ -33,7 +33,7 @@ void tell_left_out(const std::vector<std::string>& left_out, const Terminal& ter
 }
 
 int install(const SshConfigOptions& options, Terminal& terminal) {
-  const auto config = plan_user_ssh_config();
+  auto config = plan_user_ssh_config();
   if (config.changed && !options.yes) {
     if (!terminal.in_is_terminal())
       throw UsageError("`ssh-config --install` asks before it changes " +
@@ -50,7 +50,7 @@ int install(const SshConfigOptions& options, Terminal& terminal) {
     }
   }
   tell_left_out(write_ssh_config(), terminal);
-  if (config.changed) write_user_ssh_config(config);
+  if (config.changed) config = install_user_ssh_config();
   terminal.result(config.changed ? config.path + " now leads to " + ssh_config_file() + '\n'
                                  : config.path + " leads to " + ssh_config_file() + " already\n");
   if (!config.read_by_ssh.empty())

@@ -27,6 +27,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr auto lock_patience = std::chrono::seconds(10);
+constexpr int write_attempts = 10;
 constexpr std::size_t largest_config = std::size_t{1} << 20;
 
 /// Where this program is found tomorrow, too: an update may put it into another folder, to which
@@ -54,6 +55,15 @@ bool leads_to_ssh(const Plan& plan) {
   return std::any_of(plan.forwards.begin(), plan.forwards.end(), [](const auto& planned) {
     return planned.forward.guest_port == 22 && planned.forward.protocol == Protocol::tcp;
   });
+}
+
+/// Whoever writes last has looked last.
+FileLock config_lock() {
+  FileLock lock(state_roots().data + "/.ssh_config.lock");
+  if (!lock.lock(std::chrono::steady_clock::now() + lock_patience))
+    throw TimeoutError("another command has been writing " + in_backticks(ssh_config_file()) +
+                       " for too long");
+  return lock;
 }
 
 }  // namespace
@@ -106,10 +116,7 @@ std::string ssh_config_file() {
 std::vector<std::string> write_ssh_config() {
   const auto path = ssh_config_file();
   make_private_folder(state_roots().data);
-  // Whoever writes last has looked last.
-  FileLock lock(state_roots().data + "/.ssh_config.lock");
-  if (!lock.lock(std::chrono::steady_clock::now() + lock_patience))
-    throw TimeoutError("another command has been writing " + in_backticks(path) + " for too long");
+  const auto lock = config_lock();
   std::string text =
       "# Hosts of qlaunch's VMs. Written anew whenever one is started: changes here are lost.\n";
   auto hosts = ssh_hosts();
@@ -126,6 +133,23 @@ void refresh_ssh_config() noexcept {
   }
 }
 
+namespace {
+
+/// Another one after each change, be it in place or by a new file.
+std::string state_of_file(const std::string& path) {
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0) return {};
+  std::string state;
+  for (const auto number :
+       {static_cast<long long>(status.st_dev), static_cast<long long>(status.st_ino),
+        static_cast<long long>(status.st_size), static_cast<long long>(status.st_mtim.tv_sec),
+        static_cast<long long>(status.st_mtim.tv_nsec)})
+    state += std::to_string(number) + ' ';
+  return state;
+}
+
+}  // namespace
+
 UserSshConfig plan_user_ssh_config() {
   const auto home = home_folder();
   if (home.empty())
@@ -141,6 +165,7 @@ UserSshConfig plan_user_ssh_config() {
           .help("make the file that it leads to");
     config.path = real.string();
   }
+  config.seen = state_of_file(config.path);
   std::string before;
   if (file_fact(config.path).kind != FileFact::Kind::missing)
     before = read_file(config.path, largest_config);
@@ -153,7 +178,10 @@ UserSshConfig plan_user_ssh_config() {
   return config;
 }
 
-void write_user_ssh_config(const UserSshConfig& config) {
+namespace {
+
+/// False where the file is another one than it was.
+bool write_user_ssh_config(const UserSshConfig& config) {
   constexpr mode_t permissions = 07777;
   struct stat status {};
   const bool there = stat(config.path.c_str(), &status) == 0;
@@ -161,12 +189,25 @@ void write_user_ssh_config(const UserSshConfig& config) {
     // ssh takes none that others could write.
     const auto folder = fs::path(config.path).parent_path().string();
     if (file_fact(folder).kind == FileFact::Kind::missing) make_private_folder(folder);
+    if (state_of_file(config.path) != config.seen) return false;
     write_file_atomic(config.path, config.content, there ? status.st_mode & permissions : 0600);
   } catch (const Error& error) {
     throw Error(error.what())
         .help("add this line at the top of it by the tool that writes it:")
         .help(std::string(command_mark) + include_line(ssh_config_file()));
   }
+  return true;
+}
+
+}  // namespace
+
+UserSshConfig install_user_ssh_config() {
+  const auto lock = config_lock();
+  for (int attempt = 0; attempt < write_attempts; ++attempt) {
+    auto config = plan_user_ssh_config();
+    if (!config.changed || write_user_ssh_config(config)) return config;
+  }
+  throw Error("somebody else keeps changing the user's configuration of ssh");
 }
 
 }  // namespace qlaunch

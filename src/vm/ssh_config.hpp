@@ -39,13 +39,15 @@ struct UserSshConfig {
   std::string path;         // the file itself, whatever symbolic links lead there
   std::string content;      // with the line that leads to ours
   bool changed = false;     // false: the line is there already
+  std::string seen;         // which state of the file this was made of; empty: it was missing
   std::string read_by_ssh;  // where ssh looks instead, going by the password database; else empty
 };
 
 /// What ~/.ssh/config is to be. Changes nothing.
 UserSshConfig plan_user_ssh_config();
 
-/// In one step, with the mode that it has.
-void write_user_ssh_config(const UserSshConfig& config);
+/// Makes it so in one step, with the mode that it has, from what the file is by now: somebody may
+/// have edited it since it was looked at.
+UserSshConfig install_user_ssh_config();
 
 }  // namespace qlaunch

@@ -148,6 +148,19 @@ void check_tools(const Home& home) {
 
 }  // namespace
 
+TEST_CASE("what is edited in the user's configuration while a question stands is kept") {
+  Home home;
+  const auto config = home.write(".ssh/config", "# old\n");
+  Fed asking(home, {"script", "-qec", test::binary() + " ssh-config --install", "/dev/null"},
+             "asking");
+  CHECK(test::eventually([&] { return contains(asking.out(), "add it?"); }));
+  home.write(".ssh/config", "# new, and longer\n");
+  asking.feed("y\r");
+  CHECK(asking.end() == 0);
+  CHECK(qlaunch::read_file(config) ==
+        "Include \"" + home.path() + "/data/ssh_config\"\n\n# new, and longer\n");
+}
+
 TEST_CASE("copies both ways and from guest to guest; tools that speak ssh by themselves") {
   if (micro::skipped()) return;
   Home home;
