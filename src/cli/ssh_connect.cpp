@@ -58,7 +58,7 @@ int ssh_connect(const SshConnectOptions& options, Terminal& /*terminal*/) {
   auto link = ssh_link(live, wish);
   std::optional<Error> refusal;
   open_ssh(link, live, wish, refusal);
-  hand_over(connect_ssh(link).get());
+  hand_over(connect_ssh(link, wish).get());
   return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "core/error.hpp"
 #include "core/quote.hpp"
 #include "core/text.hpp"
+#include "guest/reach_port.hpp"
 #include "guest/ssh_answers.hpp"
 #include "guest/ssh_identity.hpp"
 #include "host/capture.hpp"
@@ -24,9 +25,7 @@
 #include <cerrno>
 #include <filesystem>
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -188,12 +187,17 @@ class Opening {
   }
 
   void await_server() const {
-    if (ssh_forward(live_) == nullptr) return;  // on a bridge ssh's own patience is all there is
     WaitFor what;
     what.when.kind = ReadyWhen::Kind::ssh;
-    wish_.step(describe(what, live_.name));
+    const bool forwarded = ssh_forward(live_) != nullptr;
+    wish_.step(forwarded ? describe(what, live_.name)
+                         : "ssh on " + link_.host + ':' + std::to_string(link_.port));
     const auto left = std::chrono::duration_cast<Duration>(deadline_ - Clock::now());
     try {
+      if (!forwarded) {
+        reach_port(link_.host, link_.port, deadline_, wish_.interrupted);
+        return;
+      }
       if (!wait_for(live_.name, what, std::max(left, Duration(1)), wish_.interrupted))
         throw Error("interrupted");
     } catch (TimeoutError& error) {
@@ -393,22 +397,9 @@ SshDoor open_ssh(SshLink& link, const LiveRecord& live, const SshWish& wish,
   return Opening(link, live, wish).run(refusal);
 }
 
-UniqueFd connect_ssh(const SshLink& link) {
-  sockaddr_in four{};
-  four.sin_family = AF_INET;
-  four.sin_port = htons(link.port);
-  sockaddr_in6 six{};
-  six.sin6_family = AF_INET6;
-  six.sin6_port = htons(link.port);
-  const bool is_four = inet_pton(AF_INET, link.host.c_str(), &four.sin_addr) == 1;
-  if (!is_four) inet_pton(AF_INET6, link.host.c_str(), &six.sin6_addr);
-  UniqueFd fd(socket(is_four ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const auto* address =
-      is_four ? reinterpret_cast<const sockaddr*>(&four) : reinterpret_cast<const sockaddr*>(&six);
-  if (!fd || connect(fd.get(), address, is_four ? sizeof four : sizeof six) != 0)
-    throw system_error("cannot connect to " + link.host + " port " + std::to_string(link.port),
-                       errno);
-  return fd;
+UniqueFd connect_ssh(const SshLink& link, const SshWish& wish) {
+  return reach_port(link.host, link.port, Clock::now() + wish.timeout.value_or(short_patience),
+                    wish.interrupted);
 }
 
 void forget_host_key(const VmPaths& paths) {

@@ -54,8 +54,8 @@ enum class SshDoor {
 SshDoor open_ssh(SshLink& link, const LiveRecord& live, const SshWish& wish,
                  std::optional<Error>& refusal);
 
-/// A connection to the server, in which nobody has spoken yet.
-UniqueFd connect_ssh(const SshLink& link);
+/// A connection to the server, in which nobody has spoken yet. TimeoutError where none comes about.
+UniqueFd connect_ssh(const SshLink& link, const SshWish& wish);
 
 /// So that whatever key the guest shows next is learned.
 void forget_host_key(const VmPaths& paths);
