@@ -112,6 +112,15 @@ Duration run_time(const LiveRecord& live) {
   return usage ? Duration(usage->uptime) : Duration(0);
 }
 
+/// Not those above it: a VM that is removed meanwhile would leave its name taken by a folder.
+std::string make_ssh_folder(const VmPaths& paths) {
+  auto folder = ssh_folder(paths);
+  if (mkdir(folder.c_str(), 0700) == 0 || errno == EEXIST) return folder;
+  if (errno == ENOENT)
+    throw StateError("the VM in " + in_backticks(paths.data) + " was removed or renamed meanwhile");
+  throw system_error("cannot make the folder " + in_backticks(folder), errno);
+}
+
 class Opening {
  public:
   Opening(SshLink& link, const LiveRecord& live, const SshWish& wish)
@@ -370,8 +379,7 @@ SshLink ssh_link(const LiveRecord& live, const SshWish& wish) {
 }
 
 void take_keys(SshLink& link, const VmPaths& paths) {
-  const auto folder = ssh_folder(paths);
-  make_private_folder(folder);
+  const auto folder = make_ssh_folder(paths);
   link.known_hosts = folder + "/known_hosts";
   const auto identity = find_ssh_identity(folder);
   auto seen = try_read_file(link.known_hosts);
@@ -404,8 +412,7 @@ UniqueFd connect_ssh(const SshLink& link, const SshWish& wish) {
 
 void forget_host_key(const VmPaths& paths) {
   // Not gone: then the key that the guest was given would be the known one.
-  make_private_folder(ssh_folder(paths));
-  write_file_atomic(ssh_folder(paths) + "/known_hosts", "");
+  write_file_atomic(make_ssh_folder(paths) + "/known_hosts", "");
   end_ssh(paths.runtime);
 }
 
