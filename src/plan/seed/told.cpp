@@ -6,6 +6,7 @@
 #include "plan/identity.hpp"
 #include "plan/seed/proxies.hpp"
 #include "plan/seed/public_keys.hpp"
+#include "plan/seed/yaml.hpp"
 
 #include <algorithm>
 
@@ -210,7 +211,9 @@ void gather_mounts(const Profile& profile, Told& told) {
     mount.plain = plain_in_fstab(mount.tag) && plain_in_fstab(mount.path) &&
                   // cloud-init takes these for its own words.
                   !mount.tag.starts_with("ephemeral") && !mount.tag.starts_with("swap") &&
-                  !mount.tag.starts_with('/') && mount.tag.find('.') == std::string::npos;
+                  !mount.tag.starts_with('/') && mount.tag.find('.') == std::string::npos &&
+                  // It stands without quotes, and one word that is no text spoils the whole file.
+                  yaml_text(mount.tag) == mount.tag;
     told.mounts.push_back(std::move(mount));
   }
 }

@@ -149,6 +149,26 @@ TEST_CASE("nobody is told where nothing is to be told") {
                  "msize=524288,rw,nofail\", \"0\", \"0\"]\n"));
 }
 
+TEST_CASE("a tag that YAML takes for something else stands in no cloud-config") {
+  auto it = profile();
+  for (const auto* tag : {"work", "@home", "no", "NULL", "-x", "+1", "7", "_w"}) {
+    it.shares.emplace_back();
+    it.shares.back().tag = tag;
+    it.shares.back().path = "/home/user/workspace";
+    it.shares.back().mount = "/mnt/" + std::to_string(it.shares.size());
+    it.shares.back().driver = ShareDriver::p9;
+  }
+  const auto told = planned(it, test::usual_facts());
+  const auto config = file_of(told, "user-data");
+  CHECK(contains(config, "mounts:\n- [work, \"/mnt/1\", "));
+  const auto settings = file_of(told, "qlaunch/settings");
+  for (const auto& share : it.shares) {
+    CAPTURE(share.tag);
+    CHECK(contains(config, '[' + share.tag + ',') == (share.tag == "work"));
+    CHECK(contains(settings, "share '" + share.tag + "' '" + share.mount + "' "));
+  }
+}
+
 TEST_CASE("a script for pasting has no keys of the VM in it") {
   auto how = input();
   how.sockets = SocketStyle::path;
