@@ -75,20 +75,34 @@ variable() {
   export "$1=$2"
 }
 
+# as_user TEXT: a shell of the user's own, as whom its links lead nowhere that it may not go itself.
+# `su` asks PAM, which this early may wait for what waits for this script.
+as_user() {
+  uid=$(id -u "$user") gid=$(id -g "$user")
+  if setpriv "--reuid=$uid" "--regid=$gid" --clear-groups true 2>/dev/null; then
+    setpriv "--reuid=$uid" "--regid=$gid" --clear-groups /bin/sh -c "$1"
+  else
+    su -s /bin/sh -c "$1" "$user"
+  fi
+}
+
 # key LINE: who may log in. At a first boot the user is not there yet, and cloud-init tells it.
 key() {
   [ "$stage" != late ] && id -u "$user" >/dev/null 2>&1 || return 0
   # The image's own user is cloud-init's to choose, and root is not it.
   [ "$stage" = lima ] || [ "$chosen" = yes ] || return 0
   keys=$home/.ssh/authorized_keys
+  # What it stands in is root's, what is in it is not.
+  [ -d "$home" ] || install -d -m 700 -o "$user" -- "$home"
+  [ "$(stat -c %u -- "$home")" != 0 ] || chown -h "$user" -- "$home"
   # The words behind the key may have been changed on the way.
-  grep -qsF -- "$(printf '%s' "$1" | cut -d ' ' -f 1,2)" "$keys" && return
-  [ -d "$home/.ssh" ] || install -d -m 700 -o "$user" "$home/.ssh"
-  printf '%s\n' "$1" >>"$keys"
-  chown "$user" "$keys"
-  chmod 600 "$keys"
+  printf '%s\n' "$1" | as_user "
+    umask 077
+    IFS= read -r line
+    ! grep -qsF -- \"\$(printf '%s' \"\$line\" | cut -d ' ' -f 1,2)\" '$keys' || exit 1
+    mkdir -p '$home/.ssh' && printf '%s\\n' \"\$line\" >>'$keys' && chmod 600 '$keys'" || return 0
   if [ "$stage" = lima ] && [ -d /etc/ssh/authorized_keys.d ]; then
-    cp "$keys" "/etc/ssh/authorized_keys.d/$user"
+    as_user "cat '$keys'" >"/etc/ssh/authorized_keys.d/$user"
   fi
 }
 
@@ -112,9 +126,27 @@ mounted() {
   return 1
 }
 
+# linked PATH: whether a link that the user may have put into its home stands on the way to it.
+linked() {
+  [ "$user" != root ] || return 1
+  folder=$1/.
+  while
+    folder=$(dirname -- "$folder")
+    case $folder in "$home"/*) : ;; *) false ;; esac
+  do
+    [ ! -L "$folder" ] || return 0
+  done
+  return 1
+}
+
 # share TAG FOLDER TYPE OPTIONS: mounted where fstab has not done so already.
 share() {
   [ "$stage" != early ] || return 0
+  # Nothing elsewhere is covered by it or given away.
+  if linked "$2"; then
+    say "cannot mount $1 on $2: a link leads elsewhere"
+    return 0
+  fi
   mkdir -p -- "$2"
   if ! mounted "$2"; then
     said=$(mount -t "$3" -o "$4" -- "$1" "$2" 2>&1) ||
@@ -125,7 +157,7 @@ share() {
     "$home"/*)
       folder=$(dirname -- "$2")
       while case $folder in "$home" | "$home"/*) : ;; *) false ;; esac; do
-        [ "$(stat -c %u -- "$folder")" != 0 ] || chown "$user" -- "$folder"
+        [ "$(stat -c %u -- "$folder")" != 0 ] || chown -h "$user" -- "$folder"
         folder=$(dirname -- "$folder")
       done
       ;;
@@ -136,8 +168,10 @@ share() {
 file() {
   [ "$stage" = lima ] || return 0
   mkdir -p -- "$(dirname -- "$2")"
-  cp -- "$here/$1" "$2.qlaunch" && chmod "$3" -- "$2.qlaunch" && chown "$4" -- "$2.qlaunch" &&
-    mv -f -- "$2.qlaunch" "$2" || fail "file $2: it cannot be written"
+  # A link of somebody's in its place goes, and is not followed.
+  rm -f -- "$2.qlaunch"
+  cp -- "$here/$1" "$2.qlaunch" && chmod "$3" -- "$2.qlaunch" && chown -h "$4" -- "$2.qlaunch" &&
+    mv -fT -- "$2.qlaunch" "$2" || fail "file $2: it cannot be written"
 }
 
 # script NAME WHEN AS MARK LABEL
@@ -147,6 +181,8 @@ script() {
   say "running $5"
   copy=$state/scripts/$1
   log=$state/log/$1.log
+  # The user whose script it was last time would still own it.
+  rm -f -- "$copy"
   cp -- "$here/$1" "$copy" && chmod 700 "$copy" || fail "$5: it cannot be copied to $copy"
   # Into a file: a program that it leaves running would keep a pipe open.
   if [ "$3" = user ]; then
