@@ -54,7 +54,8 @@ std::optional<UserDataProblem> user_data_problem(const std::string& text) {
   int number = 0;
   for (const auto& line : split(text, '\n')) {
     ++number;
-    if (line.substr(0, line.find_first_not_of(" \t")).find('\t') != std::string::npos)
+    // Behind spaces it may be text of a block scalar.
+    if (line.starts_with('\t') && !trim(line).empty())
       return UserDataProblem{"is no YAML: line " + std::to_string(number) + " begins with a tab",
                              "YAML is indented with spaces"};
   }

@@ -223,6 +223,7 @@ TEST_CASE("what is no cloud-config is not merged") {
   CHECK(user_data_problem("#cloud-config\n\xff\n")->message == "is no text");
   CHECK(user_data_problem("#cloud-config\na:\n\tb: c\n")->message ==
         "is no YAML: line 3 begins with a tab");
+  CHECK_FALSE(user_data_problem("#cloud-config\na: |\n  all:\n  \tmake\n\t\nb: c\n"));
   CHECK(user_data_problem("#cloud-config-archive\n"));
 }
 
