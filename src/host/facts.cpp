@@ -4,6 +4,7 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "host/account.hpp"
+#include "host/certificates.hpp"
 #include "host/files.hpp"
 #include "host/programs.hpp"
 #include "host/spawn.hpp"
@@ -109,28 +110,6 @@ std::map<std::string, std::string> proxies() {
   // What is left out of nothing is nothing.
   if (found.size() == 1 && found.contains("no_proxy")) found.clear();
   return found;
-}
-
-/// Where administrators put authorities of their own: Debian, Fedora, Arch, SUSE.
-std::vector<std::string> ca_certificates() {
-  std::vector<std::string> files;
-  for (const char* folder :
-       {"/usr/local/share/ca-certificates", "/etc/pki/ca-trust/source/anchors",
-        "/etc/ca-certificates/trust-source/anchors", "/etc/pki/trust/anchors"}) {
-    std::error_code error;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder, error)) {
-      if (entry.is_regular_file(error)) files.push_back(entry.path().string());
-    }
-  }
-  std::sort(files.begin(), files.end());
-  std::vector<std::string> texts;
-  for (const auto& file : files) {
-    auto text = try_read_file(file);
-    if (text && text->find("-----BEGIN CERTIFICATE-----") != std::string::npos &&
-        text->find("PRIVATE KEY") == std::string::npos)
-      texts.push_back(std::move(*text));
-  }
-  return texts;
 }
 
 }  // namespace
@@ -249,7 +228,7 @@ HostFacts gather_facts(const FactsRequest& request, const StateRoots& roots) {
   facts.home = home_folder();
   if (request.ssh_keys) facts.ssh_public_keys = all_ssh_keys(facts.home);
   if (request.proxies) facts.proxies = proxies();
-  if (request.ca_certificates) facts.ca_certificates = ca_certificates();
+  if (request.ca_certificates) facts.ca_certificates = added_certificates();
   facts.file = file_fact;
   facts.read = [](const std::string& path) { return try_read_file(path); };
   return facts;
