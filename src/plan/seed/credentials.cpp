@@ -20,13 +20,18 @@ std::string argument(const std::string& text) {
   return out;
 }
 
-std::string keys_of(const Told& told) {
+std::string text_of(const KeysWithRoom& keys, bool own) {
   std::string out;
-  if (told.own_keys) out += std::string(own_key_mark) + '\n';
-  for (const auto* keys : {&told.keys, &told.found_keys}) {
-    for (const auto& key : *keys) out += key + '\n';
-  }
+  if (own) out += std::string(own_key_mark) + '\n';
+  for (const auto& key : keys.keys) out += key + '\n';
   return out;
+}
+
+/// As a file of their own, of any length.
+std::string keys_of_root(const Told& told) {
+  KeysWithRoom all{told.keys, {}};
+  all.keys.insert(all.keys.end(), told.found_keys.begin(), told.found_keys.end());
+  return text_of(all, told.own_keys);
 }
 
 std::string user_lines(const Told& told) {
@@ -52,7 +57,7 @@ std::string file_lines(const Told& told) {
   const auto owner = told.user + ' ' + told.user;
   out += "d " + home + " 0700 " + owner + " -\nd " + home + "/.ssh 0700 " + owner + " -\n";
   // Written once: what its user adds to it stays.
-  if (const auto keys = keys_of(told); !keys.empty())
+  if (const auto keys = text_of(keys_with_room(told), told.own_keys); !keys.empty())
     out += "f " + home + "/.ssh/authorized_keys 0600 " + owner + " - " + argument(keys) + '\n';
   if (told.sudo)
     out += "f+ /etc/sudoers.d/qlaunch 0440 root root - " +
@@ -62,10 +67,27 @@ std::string file_lines(const Told& told) {
 
 }  // namespace
 
+KeysWithRoom keys_with_room(const Told& told) {
+  // Of a longer argument systemd-tmpfiles takes nothing: PATH_MAX, for any text.
+  constexpr std::size_t most = 4095;
+  // The line that takes the place of its mark.
+  constexpr std::size_t own_key = 100;
+  KeysWithRoom out{told.keys, {}};
+  std::size_t used = own_key;
+  for (const auto& key : told.keys) used += key.size() + 1;
+  out.named_fit = used <= most;
+  for (const auto& key : told.found_keys) {
+    const bool fits = used + key.size() + 1 <= most;
+    if (fits) used += key.size() + 1;
+    (fits ? out.keys : out.left_out).push_back(key);
+  }
+  return out;
+}
+
 std::vector<std::pair<std::string, std::string>> credentials(const Told& told) {
   std::vector<std::pair<std::string, std::string>> out;
   if (told.user.empty() || told.user == "root") {
-    if (auto keys = keys_of(told); !keys.empty())
+    if (auto keys = keys_of_root(told); !keys.empty())
       out.emplace_back("ssh.authorized_keys.root", std::move(keys));
   } else {
     out.emplace_back("sysusers.extra", user_lines(told));

@@ -2,8 +2,10 @@
 #include "plan/seed/seed.hpp"
 
 #include "core/quote.hpp"
+#include "core/text.hpp"
 #include "core/units.hpp"
 #include "plan/seed/credentials.hpp"
+#include "plan/seed/public_keys.hpp"
 #include "plan/seed/texts.hpp"
 #include "plan/seed/told.hpp"
 #include "plan/warm.hpp"
@@ -25,9 +27,35 @@ bool anything_to_tell(const Profile& profile) {
                      [](const Share& share) { return !share.mount.empty(); });
 }
 
+/// What people know a key by.
+std::string name_of_key(const std::string& line) {
+  const auto body = seed::key_body(line);
+  const auto comment = trim(std::string_view(line).substr(body.size()));
+  constexpr std::size_t enough = 12;
+  if (!comment.empty()) return in_backticks(printable(comment));
+  return in_backticks("..." + body.substr(body.size() - std::min(body.size(), enough)));
+}
+
+void check_key_room(Draft& draft, const seed::Told& told) {
+  const auto room = seed::keys_with_room(told);
+  const std::string most = "a credential has room for 4 KiB of keys";
+  if (!room.named_fit) {
+    draft.error("guest.ssh_keys", "these keys do not fit: " + most)
+        .help.emplace_back("name fewer of them, or write via = [\"volume\"]");
+  } else if (!room.left_out.empty()) {
+    std::vector<std::string> names;
+    for (const auto& key : room.left_out) names.push_back(name_of_key(key));
+    draft
+        .warning("guest.ssh_keys", "the guest is not told of all keys of the host: " + most +
+                                       "; left out: " + join(names, ", "))
+        .help.emplace_back("name those that are needed instead of \"auto\"");
+  }
+}
+
 /// By file, as the profile's own credentials, which win.
 void add_credentials(Draft& draft, const seed::Told& told) {
   const auto& own = draft.profile.guest.credentials;
+  if (told.login() != "root" && !own.contains("tmpfiles.extra")) check_key_room(draft, told);
   for (const auto& [name, text] : seed::credentials(told)) {
     if (own.contains(name)) continue;
     const auto path = draft.plan.paths.runtime + "/credential-" + name;

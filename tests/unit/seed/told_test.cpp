@@ -207,6 +207,41 @@ TEST_CASE("keys: those of the host, of files, each once") {
   CHECK_FALSE(contains(file_of(planned(it, facts), "user-data"), "ssh-rsa"));
 }
 
+TEST_CASE("a credential holds so many keys, those of the profile first") {
+  const auto made = [](char letter, std::size_t size) {
+    return "ssh-rsa AAAAB3NzaC1yc2EAAAADAQAB" + std::string(size, letter) + ' ' + letter + "@host";
+  };
+  auto facts = test::usual_facts();
+  facts.ssh_public_keys = {made('a', 2000), made('b', 2000), made('c', 100)};
+  auto it = profile();
+  it.guest.via = {GuestVia::credentials};
+  it.guest.ssh_keys = {"auto", made('n', 1000)};
+  const auto text_of = [](const Planned& told, const std::string& name) -> std::string {
+    for (const auto& each : told.plan.preparations) {
+      const auto* file = std::get_if<WriteFile>(&each.what);
+      if (file != nullptr && contains(file->path, name)) return file->content;
+    }
+    return {};
+  };
+  const auto all = planned(it, facts);
+  REQUIRE(errors(all) == "");
+  const auto files = text_of(all, "tmpfiles.extra");
+  for (const char letter : {'n', 'a', 'c'})
+    CHECK(contains(files, std::string(1, letter) + "@host\\n"));
+  CHECK_FALSE(contains(files, "b@host"));
+  std::string warned;
+  for (const auto& each : all.diagnostics)
+    if (each.severity == Severity::warning) warned += each.message + '\n';
+  CHECK(contains(warned, "left out: `b@host`\n"));
+  it.guest.ssh_keys = {made('n', 2000), made('m', 2000)};
+  CHECK(contains(errors(planned(it, facts)), "these keys do not fit"));
+  // Root's are a credential of their own.
+  it.guest.user = "root";
+  const auto root = planned(it, facts);
+  CHECK(errors(root) == "");
+  CHECK(contains(text_of(root, "ssh.authorized_keys.root"), "m@host\n"));
+}
+
 TEST_CASE("wrong keys, certificates and files are errors that say what to do") {
   Host host;
   host.add("/k/id", "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n");
