@@ -17,6 +17,19 @@ struct Provision {
   std::vector<std::string> output;  // the last lines of what failed, or runs
 };
 
+/// Takes a log in pieces as it grows. An unended line counts when it ends.
+class ProvisionReader {
+ public:
+  void feed(std::string_view piece);
+  const Provision& seen() const { return found_; }
+
+ private:
+  void take(std::string_view line);
+
+  Provision found_;
+  std::string unended_;
+};
+
 /// Of the last boot in it. Lines that are none of the guest's are skipped: the log of a serial port
 /// does as well.
 Provision parse_provision(std::string_view log);

@@ -3,29 +3,46 @@
 #include "core/quote.hpp"
 #include "core/text.hpp"
 #include "guest/provision.hpp"
-#include "host/files.hpp"
 #include "vm/waiting.hpp"
 
 #include <array>
 
+#include <fcntl.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace qlaunch {
 namespace {
 
-constexpr std::size_t most_of_log = std::size_t{64} << 20;
+/// A log of which each look reads what has come since the last.
+class ProvisionLog {
+ public:
+  explicit ProvisionLog(std::string path) : path_(std::move(path)) {}
 
-Provision look_at(const std::string& path) {
-  return path.empty() ? Provision{}
-                      : parse_provision(try_read_file(path, most_of_log).value_or(""));
-}
+  const Provision& look() {
+    const UniqueFd file(path_.empty() ? -1 : open(path_.c_str(), O_RDONLY | O_CLOEXEC));
+    struct stat status {};
+    if (!file || fstat(file.get(), &status) != 0) return reader_.seen();
+    if (status.st_size < read_) {
+      // Cut by a revert to a snapshot.
+      reader_ = {};
+      read_ = 0;
+    }
+    std::array<char, std::size_t{64} << 10> piece{};
+    for (;;) {
+      const auto got = pread(file.get(), piece.data(), piece.size(), read_);
+      if (got <= 0) return reader_.seen();
+      read_ += got;
+      reader_.feed({piece.data(), static_cast<std::size_t>(got)});
+    }
+  }
 
-/// A guest that has no driver for the port says it on its console.
-Provision look_at_both(const Plan& plan) {
-  auto found = look_at(plan.provision_log);
-  return found.state == Provision::State::silent ? look_at(plan.serial_log) : found;
-}
+ private:
+  std::string path_;
+  off_t read_ = 0;
+  ProvisionReader reader_;
+};
 
 [[noreturn]] void throw_failed(const std::string& vm, const Provision& found) {
   Error error("what VM " + in_backticks(vm) +
@@ -64,9 +81,12 @@ bool wait_provisioned(const Waiting& waiting) {
   for (const auto& path : {plan.provision_log, plan.serial_log}) {
     if (!path.empty()) inotify_add_watch(notify.get(), path.c_str(), IN_MODIFY);
   }
+  ProvisionLog port(plan.provision_log), console(plan.serial_log);
   for (;;) {
-    // The watch stands before the look: what comes in between wakes it.
-    const auto found = look_at_both(plan);
+    // The watch stands before the look: what comes in between wakes it. A guest that has no driver
+    // for the port says it on its console.
+    const bool by_port = port.look().state != Provision::State::silent;
+    const auto& found = by_port ? port.look() : console.look();
     if (found.state == Provision::State::done) return true;
     if (found.state == Provision::State::failed) throw_failed(waiting.live.name, found);
     const auto woken = waiting.until(notify.get(), waiting.deadline);

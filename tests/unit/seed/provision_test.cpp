@@ -45,3 +45,26 @@ TEST_CASE("of much output the end is kept") {
   CHECK(found.output.size() == 20);
   CHECK(found.output.back() == "100");
 }
+
+TEST_CASE("a log in pieces says the same as the whole of it") {
+  const std::string log =
+      "[ 1.0] kernel\r\nqlaunch: begin i\nqlaunch: running a\n| x\n| qlaunch: done\n"
+      "qlaunch: failed a: exit code 3\n";
+  for (std::size_t size = 1; size < log.size(); ++size) {
+    qlaunch::ProvisionReader reader;
+    for (std::size_t at = 0; at < log.size(); at += size) {
+      CHECK(reader.seen().state != State::failed);
+      reader.feed(std::string_view(log).substr(at, size));
+    }
+    CHECK(reader.seen().state == State::failed);
+    CHECK(reader.seen().failure == "a: exit code 3");
+    CHECK(reader.seen().output == std::vector<std::string>{"x", "qlaunch: done"});
+  }
+}
+
+TEST_CASE("a line without end hides nothing that comes after it") {
+  qlaunch::ProvisionReader reader;
+  for (int piece = 0; piece < 100; ++piece) reader.feed(std::string(5000, 'x'));
+  reader.feed("qlaunch: begin i\nqlaunch: begin i\n");
+  CHECK(reader.seen().state == State::under_way);
+}
