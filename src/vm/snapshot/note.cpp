@@ -52,7 +52,7 @@ std::string note_to_json(const SnapshotNote& note, const VmPaths& paths) {
                        {"path", member.path},
                        {"date", member.date},
                        {"date_nanoseconds", member.date_nanoseconds}});
-  const Json json = {
+  Json json = {
       {"tag", note.tag},
       {"text", note.text},
       {"created", note.created},
@@ -71,6 +71,7 @@ std::string note_to_json(const SnapshotNote& note, const VmPaths& paths) {
       {"folders", {{"data", paths.data}, {"state", paths.state}, {"runtime", paths.runtime}}},
       {"plan", note.plan},
       {"detached", note.detached}};
+  if (note.provision) json["provision"] = *note.provision;
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + '\n';
 }
 
@@ -95,6 +96,7 @@ SnapshotNote note_from_json(const std::string& text, const std::string& name,
     note.memory = json.at("memory");
     note.plan = json.at("plan");
     note.detached = json.value("detached", "");
+    if (json.contains("provision")) note.provision = json.at("provision").get<std::string>();
     const auto& folders = json.at("folders");
     VmPaths then = paths;
     then.data = folders.at("data");

@@ -51,6 +51,8 @@ struct SnapshotNote {
   std::string plan;  // of that run, as JSON text; empty: not known
   /// Shares that the guest did not have meanwhile, as JSON text (see vm/share/detach.hpp).
   std::string detached;
+  /// What the guest had said of its provisioning, of a snapshot with memory; nothing: not known.
+  std::optional<std::string> provision;
 
   const SnapshotMember* member(std::string_view name) const;
 };

@@ -12,6 +12,7 @@
 #include "vm/snapshot/parts.hpp"
 #include "vm/snapshot/plan.hpp"
 #include "vm/snapshot/steps.hpp"
+#include "vm/snapshot/told.hpp"
 #include "vm/ssh_connection.hpp"
 
 #include <algorithm>
@@ -155,6 +156,7 @@ SnapshotNote save_running(LiveSnapshots& vm, SnapshotNote note, Undertaking& und
       at_step(SnapshotStep::save_begun);
       undertaking.record().in_qemu(live.qemu);
       vm.save(note.tag, work.job, undertaking.percent());
+      work.note.provision = provision_to_keep(live.plan.provision_log);
     } else {
       save_disks(vm, work, undertaking);
     }
@@ -214,6 +216,12 @@ void load_running(LiveSnapshots& vm, const SnapshotNote& note, Undertaking& unde
   // The guest that goes on knows nothing of them: who uses one would wait for ever.
   end_ssh(live.plan.paths.runtime);
   at_step(SnapshotStep::load_loaded);
+  // Before the guest goes on, and says more.
+  try {
+    take_up_provision(live.plan.provision_log, note);
+  } catch (const Error& error) {
+    undertaking.say(error.what());
+  }
   set_current_tag(live.name, note.tag);
   if (note.guest == GuestThen::running) vm.go_on();
   at_step(SnapshotStep::load_recorded);
@@ -252,7 +260,10 @@ void settle_load(LiveSnapshots& vm, const SnapshotWork& work) {
   }
   if (same && !work.job.empty()) {
     const auto outcome = vm.outcome(work.job);
-    if (outcome && outcome->empty()) set_current_tag(name, note.tag);
+    if (outcome && outcome->empty()) {
+      take_up_provision(vm.live().plan.provision_log, note);
+      set_current_tag(name, note.tag);
+    }
     const bool loaded = outcome ? outcome->empty() : current_tag(name) == note.tag;
     if (loaded) end_ssh(vm.live().plan.paths.runtime);
     if (loaded && note.guest == GuestThen::running) vm.go_on();
