@@ -86,6 +86,9 @@ class Execution {
       return finish();
     } catch (const qmp::Gone&) {
       throw;
+    } catch (const qmp::Refused&) {
+      if (abandon()) throw;
+      throw Error("the guest was reset or went back to a snapshot before the command ended");
     } catch (const qmp::Error&) {
       abandon();
       throw;
@@ -140,7 +143,7 @@ class Execution {
       } else {
         return;
       }
-      questions_.shell(kill_line(static_cast<long>(pid_), signal));
+      questions_.shell(kill_line(base_, static_cast<long>(pid_), signal));
       stop_at_ = now + grace;
       return;
     }
@@ -150,9 +153,10 @@ class Execution {
     stop_at_ = now + kill_patience;
   }
 
-  void kill_all() {
+  /// False where the guest is no longer the one that runs it.
+  bool kill_all() {
     killed_ = true;
-    questions_.shell(kill_all_line(static_cast<long>(pid_)));
+    return questions_.shell(kill_all_line(base_, static_cast<long>(pid_))) != other_run;
   }
 
   void look_for_leftovers() {
@@ -201,15 +205,17 @@ class Execution {
     feed_.close();
   }
 
-  /// After a failure in the middle: the agent may still answer.
-  void abandon() {
+  /// After a failure in the middle: the agent may still answer. False where the guest is another
+  /// now: what has the command's numbers there belongs to others.
+  bool abandon() {
     try {
-      if (!end_) kill_all();
+      if (!end_ && !kill_all()) return false;
       questions_.shell(remove_line(base_));
       close_all();
     } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
       // The first failure is the one to tell.
     }
+    return true;
   }
 
   const AgentCommand& command_;

@@ -76,6 +76,7 @@ shift 3
 umask 077
 { true >"$B.x"; } 2>/dev/null
 [ -e "$B.x" ] || { echo "qlaunch: files" >&2; exit 125; }
+{ read -r r </proc/sys/kernel/random/boot_id; echo "$r" >"$B.p"; } 2>/dev/null
 )sh";
 
 constexpr const char* prepare_feed = R"sh(
@@ -128,11 +129,18 @@ std::vector<std::string> program(const std::string& base, Input input, const Wor
   return out;
 }
 
-std::string kill_line(long pid, const std::string& signal) {
-  return "kill -" + signal + " -" + std::to_string(pid);
-}
-
 namespace {
+
+/// Ends the line where `pid` is not the program with these files. Once that has ended, its files
+/// tell: its number is nobody else's as long as anything is left in its session.
+std::string same_run(const std::string& base, long pid) {
+  const auto file = shell_quote(base);
+  const auto leave = " || exit " + std::to_string(other_run);
+  return "case $(cat /proc/" + std::to_string(pid) + "/cmdline 2>/dev/null) in *" + file +
+         "*) ;; *) a= b=; { read -r a <" + file + ".p; } 2>/dev/null" + leave +
+         "; { read -r b </proc/sys/kernel/random/boot_id; } 2>/dev/null; [ \"$a\" = \"$b\" ]" +
+         leave + " ;; esac; ";
+}
 
 /// `test` sees a process's number as $p and what stands behind its name, which may hold anything:
 /// state $1, parent $2, group $3, session $4.
@@ -144,10 +152,15 @@ std::string for_each_process(const std::string& test) {
 
 }  // namespace
 
-std::string kill_all_line(long pid) {
+std::string kill_line(const std::string& base, long pid, const std::string& signal) {
+  return same_run(base, pid) + "kill -" + signal + " -" + std::to_string(pid);
+}
+
+std::string kill_all_line(const std::string& base, long pid) {
   // Again, until none is left: one that was just being made is not in the list. The dead stay in it
   // until somebody has asked how they ended.
-  return "k=1 n=0; while [ $k = 1 ] && [ $n -lt 1000 ]; do k=0 n=$((n + 1)); " +
+  return same_run(base, pid) +
+         "k=1 n=0; while [ $k = 1 ] && [ $n -lt 1000 ]; do k=0 n=$((n + 1)); " +
          for_each_process("[ \"$4\" != " + std::to_string(pid) +
                           " ] || [ \"$1\" = Z ] || { kill -KILL $p; k=1; }") +
          "; done";

@@ -31,16 +31,20 @@ struct Words {
 ///   BASE.oc, .ec     fifos: a line for each segment that was read; three may be waiting for that
 ///   BASE.i           a fifo: "0" or "1", a piece of input lies in BASE.i0 or BASE.i1; "end"
 ///   BASE.a           a line for each piece of input that was taken
-///   BASE.p           a line for each process that passes something on: its number
+///   BASE.p           the id of the guest's boot, and a line for each process that passes something
+///                    on: its number
 ///   BASE.x           the exit code, once the command has ended
 /// The program ends with the command's code after all of its output is in the files, and says
 /// "qlaunch: …" on its own standard error where something went wrong that is not the command's.
 std::vector<std::string> program(const std::string& base, Input input, const Words& words);
 
+/// What the two lines below end with where the guest is not the one, or not in the boot, that runs
+/// the program: its numbers are those of other processes then.
+inline constexpr int other_run = 3;
 /// A line for sh: `signal` to the process group `pid`, which the program leads.
-std::string kill_line(long pid, const std::string& signal);
+std::string kill_line(const std::string& base, long pid, const std::string& signal);
 /// Ends everything that is in the session `pid`, whatever group it is in.
-std::string kill_all_line(long pid);
+std::string kill_all_line(const std::string& base, long pid);
 /// What the command has left running keeps its output: stops reading it.
 std::string let_go_line(const std::string& base);
 std::string remove_line(const std::string& base);

@@ -69,16 +69,17 @@ std::int64_t Questions::start(const std::string& path, std::vector<std::string> 
   return call(qmp::guest_exec(request));
 }
 
-void Questions::await(std::int64_t pid) {
+int Questions::await(std::int64_t pid) {
   auto pause = std::chrono::milliseconds(1);
-  while (!call(qmp::guest_exec_status(pid))) {
+  for (;;) {
+    if (const auto end = call(qmp::guest_exec_status(pid))) return end->code.value_or(1);
     std::this_thread::sleep_for(pause);
     pause = std::min(pause * 2, std::chrono::milliseconds(20));
   }
 }
 
-void Questions::shell(const std::string& line) {
-  await(start("/bin/sh", {"-c", line}));
+int Questions::shell(const std::string& line) {
+  return await(start("/bin/sh", {"-c", line}));
 }
 
 void Outlet::pass(std::string_view bytes) {

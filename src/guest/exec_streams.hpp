@@ -35,9 +35,10 @@ class Questions {
   void write(std::int64_t handle, std::string_view bytes);
   /// Started, not waited for.
   std::int64_t start(const std::string& path, std::vector<std::string> arguments);
-  void await(std::int64_t pid);
-  /// A line for sh, done when this returns.
-  void shell(const std::string& line);
+  /// Its exit code.
+  int await(std::int64_t pid);
+  /// A line for sh, done when this returns: its exit code.
+  int shell(const std::string& line);
   void share() { turn_.share(); }
   /// Why open() opened nothing, the last time.
   const std::string& refusal() const { return refusal_; }

@@ -129,7 +129,15 @@ TEST_CASE("the program around a command: what it leaves running is let go of, or
   CHECK(end_of(running) == 0);
   const auto pid = static_cast<pid_t>(std::stol(scratch.file(".o0")));
   CHECK(identify(pid));
-  line.argv = {"/bin/sh", "-c", kill_all_line(running.id.pid)};
+  // The number alone does not do, nor the files of another boot.
+  line.argv = {"/bin/sh", "-c", kill_all_line(scratch.base() + "x", running.id.pid)};
+  CHECK(run_and_capture(line, std::chrono::seconds(30), 1000).status == other_run << 8);
+  line.argv.back() = kill_all_line(scratch.base(), running.id.pid);
+  const auto files = scratch.file(".p");
+  write_file_atomic(scratch.base() + ".p", "another boot\n");
+  CHECK(run_and_capture(line, std::chrono::seconds(30), 1000).status == other_run << 8);
+  CHECK(identify(pid));
+  write_file_atomic(scratch.base() + ".p", files);
   CHECK(run_and_capture(line, std::chrono::seconds(30), 1000).ok());
   CHECK(test::eventually([&] { return !identify(pid); }));
 }
