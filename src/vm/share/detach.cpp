@@ -4,12 +4,9 @@
 #include "core/error.hpp"
 #include "core/quote.hpp"
 #include "core/text.hpp"
-#include "host/files.hpp"
-#include "host/paths.hpp"
 #include "qmp/guest.hpp"
 #include "qmp/message.hpp"
 #include "vm/agent_socket.hpp"
-#include "vm/process_json.hpp"
 #include "vm/share/guest_mounts.hpp"
 #include "vm/steps.hpp"
 
@@ -32,67 +29,6 @@ constexpr auto command_patience = std::chrono::seconds(20);
 /// A guest takes a device out, and finds one, within a second; a busy one later.
 constexpr auto plug_patience = std::chrono::seconds(20);
 constexpr auto mount_patience = std::chrono::seconds(20);
-
-std::string record_path(const std::string& name) {
-  return vm_paths(state_roots(), name).data + "/detached-shares.json";
-}
-
-Json to_json(const std::vector<DetachedShare>& shares) {
-  auto out = Json::array();
-  for (const auto& share : shares) {
-    auto mounts = Json::array();
-    for (const auto& mount : share.mounts)
-      mounts.push_back({{"target", mount.target}, {"options", mount.options}});
-    out.push_back({{"tag", share.tag},
-                   {"virtiofs", share.virtiofs},
-                   {"id", share.id},
-                   {"device", share.device},
-                   {"mounts", mounts}});
-  }
-  return out;
-}
-
-std::vector<DetachedShare> from_json(const Json& json) {
-  std::vector<DetachedShare> out;
-  for (const auto& one : json) {
-    DetachedShare share{one.at("tag"), one.at("virtiofs"), one.at("id"), one.at("device"), {}};
-    for (const auto& mount : one.at("mounts"))
-      share.mounts.push_back({mount.at("target"), mount.at("options")});
-    out.push_back(std::move(share));
-  }
-  return out;
-}
-
-/// What has to be given back to which QEMU, and who is at it.
-struct Remembered {
-  ProcessId process, qemu;
-  std::vector<DetachedShare> shares;
-};
-
-void remember(const LiveRecord& live, const std::vector<DetachedShare>& shares) {
-  const Json json = {{"process", process_to_json(identify(getpid()).value_or(ProcessId{}))},
-                     {"qemu", process_to_json(live.qemu)},
-                     {"shares", to_json(shares)}};
-  write_file_atomic(record_path(live.name),
-                    json.dump(-1, ' ', false, Json::error_handler_t::replace), 0600,
-                    Durability::quick);
-}
-
-std::optional<Remembered> read_remembered(const std::string& name) {
-  const auto text = try_read_file(record_path(name));
-  if (!text) return std::nullopt;
-  try {
-    const auto json = Json::parse(*text);
-    return Remembered{process_from_json(json.at("process")), process_from_json(json.at("qemu")),
-                      from_json(json.at("shares"))};
-  } catch (const Json::exception&) {
-    return std::nullopt;
-  }
-}
-
-void forget(const std::string& name) {
-  remove_tree(record_path(name));
-}
 
 /// The guest, asked by short lines for its shell.
 class ShareGuest {
@@ -130,10 +66,9 @@ std::string said(const qmp::ExecResult& result) {
 }
 
 /// Who keeps a mount busy, in words.
-std::string who_uses(ShareGuest& guest, const std::string& target,
-                     const std::vector<GuestMount>& mounts) {
+std::string who_uses(ShareGuest& guest, const std::string& target) {
   std::vector<std::string> out;
-  for (const auto& mount : mounts) {
+  for (const auto& mount : guest.mounts()) {
     if (mount.target.starts_with(target + '/'))
       out.push_back("the mount on " + in_backticks(mount.target));
     else if (mount.type == "overlay" && mount.options.find(target) != std::string::npos)
@@ -149,23 +84,51 @@ std::string who_uses(ShareGuest& guest, const std::string& target,
   return enumerate(out);
 }
 
-void mount_again(ShareGuest& guest, const DetachedShare& share) {
+struct OneMount {
+  const DetachedShare* share;
+  const DetachedShare::Mount* mount;
+};
+
+/// Of all shares, as they were made.
+std::vector<OneMount> mounts_in_order(const std::vector<DetachedShare>& shares) {
+  std::vector<OneMount> out;
+  for (const auto& share : shares) {
+    for (const auto& mount : share.mounts) out.push_back({&share, &mount});
+  }
+  std::stable_sort(out.begin(), out.end(), [](const auto& one, const auto& other) {
+    return one.mount->order < other.mount->order;
+  });
+  return out;
+}
+
+/// One that took too long goes on in the guest, and would take away what is there just now.
+void await_unmounts(ShareGuest& guest) {
+  const auto deadline = Clock::now() + mount_patience;
+  while (guest.run("grep -qx umount /proc/[0-9]*/comm 2>/dev/null", {}).code == 0) {
+    if (Clock::now() >= deadline) throw Error("the guest is still unmounting");
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
+
+void mount_again(ShareGuest& guest, const std::vector<DetachedShare>& shares) {
+  await_unmounts(guest);
   const auto there = guest.mounts();
-  for (const auto& mount : share.mounts) {
-    const bool mounted = std::any_of(there.begin(), there.end(), [&](const auto& each) {
-      return shows(each, share) && each.target == mount.target;
-    });
+  for (const auto& [share, mount] : mounts_in_order(shares)) {
+    const bool mounted = std::any_of(there.begin(), there.end(),
+                                     [&, share = share, mount = mount](const auto& each) {
+                                       return shows(each, *share) && each.target == mount->target;
+                                     });
     if (mounted) continue;
     const auto deadline = Clock::now() + mount_patience;
     for (;;) {
-      const auto done =
-          guest.run("mkdir -p \"$3\"; mount -t \"$1\" -o \"$4\" \"$2\" \"$3\"",
-                    {share.virtiofs ? "virtiofs" : "9p", share.tag, mount.target, mount.options});
+      const auto done = guest.run(
+          "mkdir -p \"$3\"; mount -t \"$1\" -o \"$4\" \"$2\" \"$3\"",
+          {share->virtiofs ? "virtiofs" : "9p", share->tag, mount->target, mount->options});
       if (done.code == 0) break;
       // The guest may not have found the device yet.
       if (Clock::now() >= deadline)
-        throw Error("the guest does not mount share " + in_backticks(share.tag) + " on " +
-                    in_backticks(mount.target) + " again: " + said(done));
+        throw Error("the guest does not mount share " + in_backticks(share->tag) + " on " +
+                    in_backticks(mount->target) + " again: " + said(done));
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
   }
@@ -230,30 +193,31 @@ std::vector<DetachedShare> to_detach(const LiveRecord& live, qmp::SyncClient& cl
 
 void note_mounts(const std::vector<GuestMount>& mounts, std::vector<DetachedShare>& shares) {
   for (auto& share : shares) {
+    long order = 0;
     for (const auto& mount : mounts) {
+      ++order;
       if (!shows(mount, share)) continue;
       if (mount.root != "/")
         throw StateError("the guest shows a part of share " + in_backticks(share.tag) + " on " +
                          in_backticks(mount.target) + ", which could not be put back")
             .help("unmount that in the guest first");
-      share.mounts.push_back({mount.target, mount.options});
+      share.mounts.push_back({mount.target, mount.options, order});
     }
   }
 }
 
-void unmount_all(ShareGuest& guest, const std::vector<DetachedShare>& shares,
-                 const std::vector<GuestMount>& mounts) {
-  for (const auto& share : shares) {
-    for (auto mount = share.mounts.rbegin(); mount != share.mounts.rend(); ++mount) {
-      const auto done = guest.run("umount \"$1\"", {mount->target});
-      if (done.code == 0) continue;
-      const auto users = who_uses(guest, mount->target, mounts);
-      for (const auto& each : shares) mount_again(guest, each);
-      throw StateError("the guest does not unmount share " + in_backticks(share.tag) + " from " +
-                       in_backticks(mount->target) +
-                       (users.empty() ? ": " + said(done) : ": it is used by " + users))
-          .help("end that in the guest, and try again");
-    }
+/// Where this throws, some may be unmounted.
+void unmount_all(ShareGuest& guest, const std::vector<DetachedShare>& shares) {
+  auto order = mounts_in_order(shares);
+  std::reverse(order.begin(), order.end());
+  for (const auto& [share, mount] : order) {
+    const auto done = guest.run("umount \"$1\"", {mount->target});
+    if (done.code == 0) continue;
+    const auto users = who_uses(guest, mount->target);
+    throw StateError("the guest does not unmount share " + in_backticks(share->tag) + " from " +
+                     in_backticks(mount->target) +
+                     (users.empty() ? ": " + said(done) : ": it is used by " + users))
+        .help("end that in the guest, and try again");
   }
 }
 
@@ -262,19 +226,28 @@ Error no_agent(const LiveRecord& live, const std::string& why) {
       .help("unmount them in the guest; a virtiofs share has to be unplugged by its agent's help");
 }
 
-}  // namespace
-
-std::string detached_to_json(const std::vector<DetachedShare>& shares) {
-  return to_json(shares).dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-std::vector<DetachedShare> detached_from_json(const std::string& text) {
+void take_from_guest(const LiveRecord& live, std::vector<DetachedShare>& shares) {
   try {
-    return text.empty() ? std::vector<DetachedShare>() : from_json(Json::parse(text));
-  } catch (const Json::exception& error) {
-    throw Error("what is kept about detached shares is damaged: " + std::string(error.what()));
+    ShareGuest guest(live);
+    note_mounts(guest.mounts(), shares);
+    remember_shares(live, shares);
+    unmount_all(guest, shares);
+  } catch (const qmp::Gone&) {
+    throw;
+  } catch (const qmp::Error& error) {
+    throw no_agent(live, error.what());
   }
 }
+
+/// The failure that led here is the news. What the guest does not take now stays remembered.
+void give_back_quietly(const LiveRecord& live, qmp::SyncClient& client) {
+  try {
+    put_back_shares(live, client);
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
+  }
+}
+
+}  // namespace
 
 bool shares_block(qmp::SyncClient& client) {
   const auto reasons = blocked_reasons(client);
@@ -292,28 +265,15 @@ std::vector<DetachedShare> detach_shares(const LiveRecord& live, qmp::SyncClient
   if (state != "running")
     throw no_agent(live, "its guest stands still and cannot unmount anything");
   try {
-    ShareGuest guest(live);
-    const auto mounts = guest.mounts();
-    note_mounts(mounts, shares);
-    remember(live, shares);
-    try {
-      unmount_all(guest, shares, mounts);
-    } catch (...) {
-      forget(live.name);
-      throw;
-    }
-  } catch (const qmp::Gone&) {
-    throw;
-  } catch (const qmp::Error& error) {
-    throw no_agent(live, error.what());
-  }
-  at_step("shares-unmounted");
-  try {
+    take_from_guest(live, shares);
+    at_step("shares-unmounted");
     for (const auto& share : shares) {
       if (share.virtiofs) unplug(client, share);
     }
-  } catch (const Error&) {
-    attach_shares(live, client, shares);
+  } catch (const qmp::Gone&) {
+    throw;
+  } catch (const std::exception&) {
+    give_back_quietly(live, client);
     throw;
   }
   at_step("shares-unplugged");
@@ -326,7 +286,7 @@ void drop_shares(const LiveRecord& live, qmp::SyncClient& client,
   for (const auto& share : shares) {
     if (share.virtiofs && has_device(client, share.id)) there.push_back(share);
   }
-  remember(live, shares);
+  remember_shares(live, shares);
   if (there.empty()) return;
   try {
     ShareGuest guest(live);
@@ -344,7 +304,7 @@ void drop_shares(const LiveRecord& live, qmp::SyncClient& client,
 void attach_shares(const LiveRecord& live, qmp::SyncClient& client,
                    const std::vector<DetachedShare>& shares) {
   if (shares.empty()) return;
-  remember(live, shares);
+  remember_shares(live, shares);
   for (const auto& share : shares) plug_in(client, share);
   at_step("shares-plugged");
   const bool mounts = std::any_of(shares.begin(), shares.end(),
@@ -354,7 +314,7 @@ void attach_shares(const LiveRecord& live, qmp::SyncClient& client,
   if (mounts) {
     try {
       ShareGuest guest(live);
-      for (const auto& share : shares) mount_again(guest, share);
+      mount_again(guest, shares);
     } catch (const qmp::Gone&) {
       throw;
     } catch (const qmp::Error& error) {
@@ -362,26 +322,26 @@ void attach_shares(const LiveRecord& live, qmp::SyncClient& client,
           .help("the next command of qlaunch tries it again");
     }
   }
-  forget(live.name);
+  forget_shares(live.name);
 }
 
 void put_back_shares(const LiveRecord& live) {
-  if (!read_remembered(live.name)) return;
+  if (!remembered_shares(live.name)) return;
   CommandSocket socket(live);
   put_back_shares(live, socket.client());
 }
 
 void put_back_shares(const LiveRecord& live, qmp::SyncClient& client) {
-  const auto left = read_remembered(live.name);
+  const auto left = remembered_shares(live.name);
   if (!left) return;
-  if (left->qemu != live.qemu) return forget(live.name);
+  if (left->qemu != live.qemu) return forget_shares(live.name);
   const bool mine = left->process == identify(getpid()).value_or(ProcessId{});
   if (!mine && alive(left->process)) return;
   attach_shares(live, client, left->shares);
 }
 
 std::string shares_left_out(const std::string& name) {
-  const auto left = read_remembered(name);
+  const auto left = remembered_shares(name);
   if (!left || alive(left->process)) return {};
   std::vector<std::string> tags;
   for (const auto& share : left->shares) tags.push_back(in_backticks(share.tag));

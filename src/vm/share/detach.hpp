@@ -4,25 +4,12 @@
 #pragma once
 
 #include "vm/live.hpp"
+#include "vm/share/detached_record.hpp"
 
 #include <string>
 #include <vector>
 
 namespace qlaunch {
-
-struct DetachedShare {
-  struct Mount {
-    std::string target, options;
-  };
-  std::string tag;
-  bool virtiofs = false;
-  std::string id, device;     // as in PlannedShare; of a virtiofs share: unplugged
-  std::vector<Mount> mounts;  // in the order in which they were made
-};
-
-std::string detached_to_json(const std::vector<DetachedShare>& shares);
-/// Throws Error.
-std::vector<DetachedShare> detached_from_json(const std::string& text);
 
 /// Whether a share keeps QEMU from saving the state now.
 bool shares_block(qmp::SyncClient& client);

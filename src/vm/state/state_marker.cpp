@@ -6,6 +6,7 @@
 #include "qmp/requests.hpp"
 #include "vm/journal.hpp"
 #include "vm/process_json.hpp"
+#include "vm/share/detached_record.hpp"
 #include "vm/state/suspended.hpp"
 
 #include <chrono>
@@ -59,6 +60,8 @@ void settle_loading(const LiveRecord& live, qmp::SyncClient& client) {
   if (suspended) {
     suspended->resumed_by = live.qemu;
     write_suspended(*suspended);
+    const auto shares = detached_from_json(suspended->detached);
+    if (!shares.empty()) remember_shares(live, shares, GivenBackBy::next_command);
   }
   if (state == "paused") client.execute("cont");
   forget_suspended(live.name);

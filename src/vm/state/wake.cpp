@@ -228,18 +228,29 @@ std::optional<Launched> wake(const std::string& name, const LaunchRequest& reque
     throw with_state_kept(error, name, "");
   }
   undo.keep();
+  // It runs: what fails from here on is told, and keeps nothing else from being done.
+  const auto attempt = [&](const auto& what) {
+    try {
+      what();
+    } catch (const std::exception& error) {
+      progress.warning(warning_at({}, error.what()));
+    }
+  };
+  // The saved state is what knows of them till then.
+  if (!shares.empty()) attempt([&] { remember_shares(launched.live, shares); });
   forget_suspended(name);
   at_step(Step::wake_forgotten);
-  try {
+  attempt([&] {
     if (learn_ports(launched.live)) write_live(launched.live);
+  });
+  attempt([&] {
     if (suspended->agent) set_guest_clock(launched.live);
-    if (!shares.empty()) {
-      CommandSocket socket(launched.live);
-      attach_shares(launched.live, socket.client(), shares);
-    }
-  } catch (const std::exception& error) {
-    progress.warning(warning_at({}, error.what()));
-  }
+  });
+  if (shares.empty()) return launched;
+  attempt([&] {
+    CommandSocket socket(launched.live);
+    attach_shares(launched.live, socket.client(), shares);
+  });
   return launched;
 }
 

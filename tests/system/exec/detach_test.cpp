@@ -22,6 +22,7 @@ class Shared {
   explicit Shared(Home& home) : home_(home) {
     home.write("nine/f", "by 9p");
     home.write("fs/f", "by virtiofs");
+    home.write("fs/nine/f", "hidden");
   }
 
   bool can_virtiofs() const {
@@ -29,12 +30,13 @@ class Shared {
     return !contains(home_.run({"check", "probe.toml"}).err, "virtiofsd");
   }
 
-  /// With 9p to be detached by itself, and virtiofs only where that is asked for.
+  /// With 9p to be detached by itself, and virtiofs only where that is asked for. The one that the
+  /// profile names first is mounted in the other.
   micro::Recipe recipe() const {
     return {.body = micro::share("nine", home_.file("nine"), "9p", false) +
                     "on_snapshot = \"detach\"\n" +
                     micro::share("fs", home_.file("fs"), "virtiofs", true),
-            .words = "share=9p:nine:/mnt/nine:access=any share=virtiofs:fs:/mnt/fs:noatime",
+            .words = "share=virtiofs:fs:/mnt/fs:noatime share=9p:nine:/mnt/fs/nine:access=any",
             .ready = "serial:micro: ready"};
   }
 
@@ -42,13 +44,21 @@ class Shared {
   Home& home_;
 };
 
-/// What the guest has mounted of its shares, and reads there.
+test::Result ask_mounts(const Home& home) {
+  return home.run({"exec", "web", "--", "sh", "-c",
+                   "sed -n 's/^[0-9]* [0-9]* [0-9:]* //p' /proc/self/mountinfo | grep /mnt/; cat "
+                   "/mnt/fs/f /mnt/fs/nine/f"});
+}
+
+/// What the guest has mounted of its shares, in their order, and reads there.
 std::string mounts(const Home& home) {
-  const auto all = home.run({"exec", "web", "--", "sh", "-c",
-                             "sed -n 's/^[0-9]* [0-9]* [0-9:]* //p' /proc/self/mountinfo | grep "
-                             "/mnt/ | sort; cat /mnt/*/f"});
+  const auto all = ask_mounts(home);
   CHECK(all.code == 0);
   return all.out;
+}
+
+bool has(const Home& home, const std::string& mounts) {
+  return ask_mounts(home).out == mounts;
 }
 
 bool marked(const Home& home) {
@@ -57,6 +67,15 @@ bool marked(const Home& home) {
 
 void mark(const Home& home) {
   CHECK(home.run({"exec", "web", "--", "touch", "/tmp/mark"}).code == 0);
+}
+
+void killed_at(Home& home, const std::string& step, const std::vector<std::string>& words) {
+  home.environment = {"QLAUNCH_TEST_STOP_AT=" + step};
+  const auto cut = home.start(words);
+  home.environment.clear();
+  REQUIRE(eventually([&] { return qlaunch::stopped(cut.id); }));
+  kill(cut.id.pid, SIGKILL);
+  qlaunch::kill_and_reap(cut);
 }
 
 }  // namespace
@@ -109,6 +128,16 @@ TEST_CASE("shares are taken from a guest while its state is saved, and come back
   CHECK(guest.up().code == 0);
   CHECK(marked(home));
   CHECK(mounts(home) == before);
+
+  // Its start is killed when the guest runs already: before and after the state is forgotten.
+  for (const std::string step : {"wake-running", "wake-forgotten"}) {
+    REQUIRE(home.run({"suspend", "web", "--detach-shares"}).code == 0);
+    killed_at(home, step, {"up", "web"});
+    // The keeper may be at it still.
+    CHECK_MESSAGE(
+        eventually([&] { return guest.status()["problems"].empty() && has(home, before); }), step);
+    CHECK_MESSAGE(marked(home), step);
+  }
   CHECK(home.run({"kill", "web"}).code == 0);
   const auto from = guest.up({"--from", "clean"});
   CHECK_MESSAGE(from.code == 0, from.err);
@@ -117,12 +146,7 @@ TEST_CASE("shares are taken from a guest while its state is saved, and come back
 
   // Killed in the middle: the next command gives them back.
   for (const std::string step : {"shares-unplugged", "shares-plugged"}) {
-    home.environment = {"QLAUNCH_TEST_STOP_AT=" + step};
-    const auto cut = home.start({"snapshot", "create", "web", "cut-" + step, "--detach-shares"});
-    home.environment.clear();
-    REQUIRE(eventually([&] { return qlaunch::stopped(cut.id); }));
-    kill(cut.id.pid, SIGKILL);
-    qlaunch::kill_and_reap(cut);
+    killed_at(home, step, {"snapshot", "create", "web", "cut-" + step, "--detach-shares"});
     const auto status = guest.status();
     CHECK_MESSAGE(status["problems"].empty(), step);
     CHECK_MESSAGE(mounts(home) == before, step);
