@@ -17,6 +17,7 @@ using Clock = std::chrono::steady_clock;
 /// would cost more than it gives.
 constexpr auto turn = std::chrono::milliseconds(300);
 constexpr auto look_again = std::chrono::milliseconds(50);
+constexpr auto longest_sleep = std::chrono::milliseconds(250);
 constexpr auto shared_patience = std::chrono::minutes(5);
 
 }  // namespace
@@ -27,11 +28,24 @@ struct AgentSocket::State {
   FileLock lock, next;
   UniqueFd pidfd;
   qmp::AgentOptions options;
+  AgentWait wait;
   std::optional<qmp::Agent> agent;
   Clock::time_point look_at{};
 
-  void take(Clock::time_point deadline) {
-    if (!next.lock(deadline) || !lock.lock(deadline)) {
+  void take(Duration patience) {
+    const auto begun = Clock::now();
+    auto deadline = begun + patience;
+    const auto locked = [&](FileLock& which) {
+      while (!which.lock(std::min<Clock::time_point>(deadline, Clock::now() + longest_sleep))) {
+        const auto now = Clock::now();
+        wait.look(std::chrono::duration_cast<std::chrono::milliseconds>(now - begun));
+        if (now < deadline) continue;
+        if (!wait.wait_on()) return false;
+        deadline = now + patience;
+      }
+      return true;
+    };
+    if (!locked(next) || !locked(lock)) {
       next.unlock();
       const auto holder = lock.holder();
       TimeoutError error(
@@ -48,7 +62,7 @@ struct AgentSocket::State {
 };
 
 AgentSocket::AgentSocket(const LiveRecord& live, Duration patience,
-                         const qmp::AgentOptions& options) {
+                         const qmp::AgentOptions& options, AgentWait wait) {
   const auto* socket = live.plan.descriptor("agent");
   if (socket == nullptr)
     throw StateError("VM " + in_backticks(live.name) + " has no channel for a guest agent")
@@ -62,14 +76,17 @@ AgentSocket::AgentSocket(const LiveRecord& live, Duration patience,
                                          FileLock(lock + "-next.lock"),
                                          std::move(pidfd),
                                          options,
+                                         std::move(wait),
                                          {},
                                          {}});
-  state_->take(Clock::now() + patience);
+  state_->take(patience);
 }
 
 AgentSocket::~AgentSocket() = default;
 
 qmp::Agent& AgentSocket::agent() {
+  if (!state_->agent)
+    throw Error("the guest agent of VM " + in_backticks(state_->name) + " serves another command");
   return *state_->agent;
 }
 
@@ -84,7 +101,7 @@ void AgentSocket::share() {
   }
   state.agent.reset();
   state.lock.unlock();
-  state.take(now + shared_patience);
+  state.take(shared_patience);
 }
 
 }  // namespace qlaunch

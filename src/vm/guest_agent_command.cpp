@@ -64,6 +64,22 @@ class Silence {
   }
   void began() { began_ = true; }
 
+  /// While another command has the agent. What runs already has to be ended by it first.
+  void look(milliseconds waited) const {
+    const bool interrupted = command_.interrupted();
+    if (!interrupted && (!command_.deadline || Clock::now() < *command_.deadline)) return;
+    if (began_ && waited < last_patience) return;
+    Error error(interrupted ? "interrupted"
+                            : "the guest agent of VM " + in_backticks(live_.name) +
+                                  " was busy with other commands until the time was over",
+                interrupted ? ExitCode::failed : ExitCode::timeout);
+    if (began_) error.help("the command may still run in the guest");
+    throw error;
+  }
+  bool held_up() const {
+    return began_ ? stands_still() : operation_under_way(live_.name).has_value();
+  }
+
   Error words(const qmp::Timeout& failure) const {
     const auto vm = "VM " + in_backticks(live_.name);
     if (command_.interrupted()) return Error("interrupted");
@@ -141,7 +157,9 @@ int run_by_agent(const LiveRecord& live, const GuestCommand& command) {
     qmp::AgentOptions options;
     options.reply = look_again;
     options.wait_on = [&](milliseconds waited) { return silence.wait_on(waited); };
-    AgentSocket socket(live, command.patience, options);
+    AgentSocket socket(
+        live, command.patience, options,
+        {[&](milliseconds waited) { silence.look(waited); }, [&] { return silence.held_up(); }});
     const AgentTurn turn{[&]() -> qmp::Agent& { return socket.agent(); }, [&] { socket.share(); }};
     socket.agent().sync();
     silence.began();
