@@ -175,6 +175,8 @@ class Execution {
   }
 
   std::optional<AgentCommandEnd> finish() {
+    // What it has started may have been deaf to the signal that ended it.
+    if (how_ != AgentCommandEnd::How::itself) kill_all();
     while (!out_->ended()) out_->step(true);
     while (!err_->ended()) err_->step(true);
     const bool missing = out_->missing() || err_->missing();

@@ -22,7 +22,7 @@ own() {
   n=0
 }
 pump() {
-  trap '' INT TERM HUP
+  trap '' INT TERM HUP PIPE
   LC_ALL=C
   export LC_ALL
   own
@@ -40,7 +40,7 @@ pump() {
   done
 }
 feed() {
-  trap '' INT TERM HUP
+  trap '' INT TERM HUP PIPE
   own
   while read -r n <&5 && [ "$n" != end ]; do
     cat "$B.i$n" 2>/dev/null
@@ -48,7 +48,7 @@ feed() {
   done
 }
 body() {
-  trap : INT TERM HUP
+  trap : INT TERM HUP PIPE
   exec 4>&2 2>/dev/null
   (
     exec 2>&4 3>&- 4>&- 5>&-
@@ -70,7 +70,7 @@ body() {
 )sh";
 
 constexpr const char* beginning = R"sh(
-trap : INT TERM HUP
+trap : INT TERM HUP PIPE
 B=$1 dir=$2 count=$3
 shift 3
 umask 077

@@ -158,10 +158,10 @@ TEST_CASE("exec: streams go on while others take their turn, and what is stopped
   CHECK(late.code == 125);
   CHECK(contains(late.err, "did not end in time"));
   {
-    // Whoever reads has enough.
-    auto how =
-        home.program({"/bin/sh", "-c", "{ \"$1\" exec web -- yes; echo $? >&2; } | head -n 2", "sh",
-                      test::binary()});
+    // Whoever reads has enough, and the command does not care.
+    auto how = home.program({"/bin/sh", "-c",
+                             "{ \"$1\" exec web -- sh -c \"$2\"; echo $? >&2; } | head -n 2", "sh",
+                             test::binary(), "trap '' PIPE; yes & sleep 5555"});
     const auto piped = qlaunch::run_and_capture(how, std::chrono::minutes(1), std::size_t{1} << 20);
     CHECK(piped.out == "y\ny\n");
     CHECK(piped.err == "141\n");
