@@ -69,6 +69,17 @@ body() {
   [ -s "$B.x" ] || echo $r >"$B.x"
 )sh";
 
+// util-linux' su puts what -c says into a session of its own, where no signal of ours finds it.
+constexpr const char* as_user = R"sh(
+case $(su --help 2>&1 </dev/null) in
+  *--session-command*) c=--session-command ;;
+  *) c=-c ;;
+esac
+u=$1
+shift
+exec su -s /bin/sh $c 'exec "$@"' -- "$u" qlaunch "$@"
+)sh";
+
 constexpr const char* beginning = R"sh(
 trap : INT TERM HUP PIPE
 B=$1 dir=$2 count=$3
@@ -120,10 +131,8 @@ std::vector<std::string> program(const std::string& base, Input input, const Wor
                                std::to_string(words.environment.size())};
   out.insert(out.end(), words.environment.begin(), words.environment.end());
   if (!words.user.empty()) {
-    for (const char* word : {"su", "-s", "/bin/sh", "-c", "exec \"$@\"", "--"})
-      out.emplace_back(word);
+    for (const char* word : {"/bin/sh", "-c", as_user, "qlaunch"}) out.emplace_back(word);
     out.push_back(words.user);
-    out.emplace_back("qlaunch");
   }
   out.insert(out.end(), words.command.begin(), words.command.end());
   return out;

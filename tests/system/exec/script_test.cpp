@@ -7,11 +7,13 @@
 #include "support/run.hpp"
 
 #include <chrono>
+#include <cstdio>
 #include <filesystem>
 
 #include <doctest/doctest.h>
 
 #include <sys/wait.h>
+#include <unistd.h>
 
 using namespace qlaunch;
 using namespace qlaunch::guest_exec;
@@ -114,6 +116,27 @@ TEST_CASE("the program around a command: input in pieces, and a command that wan
   scratch.say(".i", "1");
   CHECK(end_of(running) == 0);
   CHECK(scratch.file(".o0") == "one\ntwo\n");
+}
+
+TEST_CASE("the program around a command: another user's hears a signal, too") {
+  if (geteuid() != 0) {
+    std::puts("[skip] exec as another user: not root");
+    return;
+  }
+  const Scratch scratch;
+  const auto running = begin(scratch, Input::none,
+                             {{"sh", "-c",
+                               "trap 'echo caught; exit 5' INT; id -un; while :; do "
+                               "sleep 0.1; done"},
+                              {},
+                              "/",
+                              "nobody"});
+  REQUIRE(test::eventually([&] { return scratch.file(".o0") == "nobody\n"; }));
+  SpawnOptions line;
+  line.argv = {"/bin/sh", "-c", kill_line(scratch.base(), running.id.pid, "INT")};
+  CHECK(run_and_capture(line, std::chrono::seconds(30), 1000).ok());
+  CHECK(end_of(running) == 5);
+  CHECK(scratch.file(".o0") == "nobody\ncaught\n");
 }
 
 TEST_CASE("the program around a command: what it leaves running is let go of, or ended with it") {
