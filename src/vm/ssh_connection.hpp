@@ -57,6 +57,9 @@ SshDoor open_ssh(SshLink& link, const LiveRecord& live, const SshWish& wish,
 /// A connection to the server, in which nobody has spoken yet. TimeoutError where none comes about.
 UniqueFd connect_ssh(const SshLink& link, const SshWish& wish);
 
+/// The file that says that its server cannot keep sessions apart that share a connection.
+std::string unshared_mark(const std::string& runtime);
+
 /// So that whatever key the guest shows next is learned.
 void forget_host_key(const VmPaths& paths);
 
