@@ -75,12 +75,15 @@ void note_suspended(VmStatus& status) {
   if (!status.live && is_suspended(status.name)) status.state = VmState::suspended;
 }
 
+/// An agent answers at once, or is in another's hands for a moment.
+constexpr auto detached_patience = std::chrono::milliseconds(1500);
+
 /// What a command that was cut off has taken from the guest is given back; else it is told.
 void look_for_detached(VmStatus& status) {
   const auto shares = shares_left_out(status.name);
   if (shares.empty() || status.operation || status.state != VmState::running) return;
   try {
-    put_back_shares(*status.live);
+    put_back_shares(*status.live, detached_patience);
   } catch (const std::exception& error) {
     status.problems.push_back("the guest does not have " + shares +
                               " since a snapshot was cut off: " + error.what());

@@ -110,9 +110,23 @@ void await_unmounts(ShareGuest& guest) {
   }
 }
 
-void mount_again(ShareGuest& guest, const std::vector<DetachedShare>& shares) {
+/// Takes off what shows these shares, whoever uses it; what is left then.
+std::vector<GuestMount> cut_off(ShareGuest& guest, const std::vector<DetachedShare>& shares) {
+  auto mounts = guest.mounts();
+  std::erase_if(mounts, [&](const GuestMount& mount) {
+    const bool shown = std::any_of(shares.begin(), shares.end(),
+                                   [&](const auto& share) { return shows(mount, share); });
+    if (shown) guest.run("umount -l \"$1\"", {mount.target});
+    return shown;
+  });
+  return mounts;
+}
+
+/// `fresh`: those whose device is new; a mount of them is one of a device that is gone.
+void mount_again(ShareGuest& guest, const std::vector<DetachedShare>& shares,
+                 const std::vector<DetachedShare>& fresh) {
   await_unmounts(guest);
-  const auto there = guest.mounts();
+  const auto there = cut_off(guest, fresh);
   for (const auto& [share, mount] : mounts_in_order(shares)) {
     const bool mounted = std::any_of(there.begin(), there.end(),
                                      [&, share = share, mount = mount](const auto& each) {
@@ -154,10 +168,12 @@ void unplug(qmp::SyncClient& client, const DetachedShare& share) {
         .help("its kernel needs hot-plug of PCI devices");
 }
 
-void plug_in(qmp::SyncClient& client, const DetachedShare& share) {
-  if (!share.virtiofs || has_device(client, share.id)) return;
+/// False where there was nothing to do.
+bool plug_in(qmp::SyncClient& client, const DetachedShare& share) {
+  if (!share.virtiofs || has_device(client, share.id)) return false;
   try {
     client.execute("device_add", Json::parse(share.device));
+    return true;
   } catch (const qmp::Refused& refused) {
     throw Error("QEMU does not plug in share " + in_backticks(share.tag) +
                 " again: " + refused.desc());
@@ -239,6 +255,13 @@ void take_from_guest(const LiveRecord& live, std::vector<DetachedShare>& shares)
   }
 }
 
+/// Throws where it does not answer.
+void ask_agent(const LiveRecord& live, Duration patience) {
+  qmp::AgentOptions options;
+  options.reply = patience;
+  AgentSocket(live, patience, options).agent().ping();
+}
+
 /// The failure that led here is the news. What the guest does not take now stays remembered.
 void give_back_quietly(const LiveRecord& live, qmp::SyncClient& client) {
   try {
@@ -290,22 +313,38 @@ void drop_shares(const LiveRecord& live, qmp::SyncClient& client,
   if (there.empty()) return;
   try {
     ShareGuest guest(live);
-    for (const auto& mount : guest.mounts()) {
-      for (const auto& share : there) {
-        if (shows(mount, share)) guest.run("umount -l \"$1\"", {mount.target});
-      }
-    }
+    cut_off(guest, there);
   } catch (const qmp::Error&) {  // NOLINT(bugprone-empty-catch)
     // The device may be taken out all the same.
   }
   for (const auto& share : there) unplug(client, share);
 }
 
+bool lets_go_of_shares(const LiveRecord& live, qmp::SyncClient& client,
+                       const std::vector<DetachedShare>& shares) {
+  const bool plugged = std::any_of(shares.begin(), shares.end(), [&](const auto& share) {
+    return share.virtiofs && has_device(client, share.id);
+  });
+  if (!plugged) return true;
+  if (client.execute("query-status").value("status", "") != "running") return false;
+  try {
+    ask_agent(live, agent_patience);
+    return true;
+  } catch (const qmp::Gone&) {
+    throw;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
 void attach_shares(const LiveRecord& live, qmp::SyncClient& client,
                    const std::vector<DetachedShare>& shares) {
   if (shares.empty()) return;
   remember_shares(live, shares);
-  for (const auto& share : shares) plug_in(client, share);
+  std::vector<DetachedShare> fresh;
+  for (const auto& share : shares) {
+    if (plug_in(client, share)) fresh.push_back(share);
+  }
   at_step("shares-plugged");
   const bool mounts = std::any_of(shares.begin(), shares.end(),
                                   [](const auto& share) { return !share.mounts.empty(); });
@@ -314,7 +353,7 @@ void attach_shares(const LiveRecord& live, qmp::SyncClient& client,
   if (mounts) {
     try {
       ShareGuest guest(live);
-      mount_again(guest, shares);
+      mount_again(guest, shares, fresh);
     } catch (const qmp::Gone&) {
       throw;
     } catch (const qmp::Error& error) {
@@ -325,8 +364,13 @@ void attach_shares(const LiveRecord& live, qmp::SyncClient& client,
   forget_shares(live.name);
 }
 
-void put_back_shares(const LiveRecord& live) {
-  if (!remembered_shares(live.name)) return;
+void put_back_shares(const LiveRecord& live, Duration patience) {
+  const auto left = remembered_shares(live.name);
+  if (!left) return;
+  // Others need QEMU while a silent agent is listened for.
+  if (left->qemu == live.qemu && !others_at_work(*left)) {
+    ask_agent(live, patience);
+  }
   CommandSocket socket(live);
   put_back_shares(live, socket.client());
 }
@@ -335,27 +379,8 @@ void put_back_shares(const LiveRecord& live, qmp::SyncClient& client) {
   const auto left = remembered_shares(live.name);
   if (!left) return;
   if (left->qemu != live.qemu) return forget_shares(live.name);
-  const bool mine = left->process == identify(getpid()).value_or(ProcessId{});
-  if (!mine && alive(left->process)) return;
+  if (others_at_work(*left)) return;
   attach_shares(live, client, left->shares);
-}
-
-std::string shares_left_out(const std::string& name) {
-  const auto left = remembered_shares(name);
-  if (!left || alive(left->process)) return {};
-  std::vector<std::string> tags;
-  for (const auto& share : left->shares) tags.push_back(in_backticks(share.tag));
-  return (tags.size() == 1 ? "share " : "shares ") + enumerate(tags);
-}
-
-Plan without_shares(Plan plan, const std::vector<DetachedShare>& shares) {
-  std::erase_if(plan.qemu.arguments, [&](const Argument& argument) {
-    return std::any_of(shares.begin(), shares.end(), [&](const DetachedShare& share) {
-      return share.virtiofs && argument.words.size() == 2 && argument.words.front() == "-device" &&
-             argument.words.back() == share.device;
-    });
-  });
-  return plan;
 }
 
 }  // namespace qlaunch

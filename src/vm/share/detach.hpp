@@ -25,6 +25,11 @@ std::vector<DetachedShare> detach_shares(const LiveRecord& live, qmp::SyncClient
 void drop_shares(const LiveRecord& live, qmp::SyncClient& client,
                  const std::vector<DetachedShare>& shares);
 
+/// Whether that can be done: QEMU has no such device, or the guest runs and answers. One that does
+/// not would let go of them later, when they are needed again.
+bool lets_go_of_shares(const LiveRecord& live, qmp::SyncClient& client,
+                       const std::vector<DetachedShare>& shares);
+
 /// Plugs in and mounts again, where that is not so already; remembers nothing any more then. Throws
 /// Error where the guest does not do it.
 void attach_shares(const LiveRecord& live, qmp::SyncClient& client,
@@ -33,12 +38,7 @@ void attach_shares(const LiveRecord& live, qmp::SyncClient& client,
 /// What a command that was killed, or a guest that did not answer, has left. Nothing where there is
 /// nothing, or where another command is at it.
 void put_back_shares(const LiveRecord& live, qmp::SyncClient& client);
-void put_back_shares(const LiveRecord& live);
-/// Shares that still wait for that, in words; empty: none.
-std::string shares_left_out(const std::string& name);
-
-/// Without the devices of these shares: what QEMU starts with to load a state that was saved
-/// without them.
-Plan without_shares(Plan plan, const std::vector<DetachedShare>& shares);
+/// Gives up where the agent says nothing for so long.
+void put_back_shares(const LiveRecord& live, Duration patience);
 
 }  // namespace qlaunch

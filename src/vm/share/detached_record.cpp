@@ -2,9 +2,13 @@
 #include "vm/share/detached_record.hpp"
 
 #include "core/error.hpp"
+#include "core/quote.hpp"
+#include "core/text.hpp"
 #include "host/files.hpp"
 #include "host/paths.hpp"
 #include "vm/process_json.hpp"
+
+#include <algorithm>
 
 #include <nlohmann/json.hpp>
 
@@ -44,6 +48,12 @@ std::vector<DetachedShare> shares_from_json(const Json& json) {
     out.push_back(std::move(share));
   }
   return out;
+}
+
+std::string named(const std::vector<DetachedShare>& shares) {
+  std::vector<std::string> tags;
+  for (const auto& share : shares) tags.push_back(in_backticks(share.tag));
+  return (tags.size() == 1 ? "share " : "shares ") + enumerate(tags);
 }
 
 }  // namespace
@@ -87,6 +97,37 @@ std::optional<RememberedShares> remembered_shares(const std::string& name) {
 
 void forget_shares(const std::string& name) {
   remove_tree(shares_path(name));
+}
+
+bool others_at_work(const RememberedShares& left) {
+  const bool mine = left.process == identify(getpid()).value_or(ProcessId{});
+  return !mine && alive(left.process);
+}
+
+void refuse_detached(const LiveRecord& live) {
+  const auto left = remembered_shares(live.name);
+  if (!left || left->qemu != live.qemu) return;
+  throw StateError("the guest of VM " + in_backticks(live.name) + " does not have " +
+                   named(left->shares) +
+                   " back, detached before: a state saved now would not know of them")
+      .help("try again when the guest runs and its agent answers: `qlaunch status " +
+            shell_quote(live.name) + "` tells why not");
+}
+
+std::string shares_left_out(const std::string& name) {
+  const auto left = remembered_shares(name);
+  if (!left || alive(left->process)) return {};
+  return named(left->shares);
+}
+
+Plan without_shares(Plan plan, const std::vector<DetachedShare>& shares) {
+  std::erase_if(plan.qemu.arguments, [&](const Argument& argument) {
+    return std::any_of(shares.begin(), shares.end(), [&](const DetachedShare& share) {
+      return share.virtiofs && argument.words.size() == 2 && argument.words.front() == "-device" &&
+             argument.words.back() == share.device;
+    });
+  });
+  return plan;
 }
 
 }  // namespace qlaunch

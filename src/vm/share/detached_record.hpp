@@ -40,4 +40,15 @@ void remember_shares(const LiveRecord& live, const std::vector<DetachedShare>& s
 std::optional<RememberedShares> remembered_shares(const std::string& name);
 void forget_shares(const std::string& name);
 
+/// Whether a process other than this one is about to give them back.
+bool others_at_work(const RememberedShares& left);
+/// Throws StateError where something is left: what is saved now would lose it.
+void refuse_detached(const LiveRecord& live);
+/// Shares that nobody is about to give back, in words; empty: none.
+std::string shares_left_out(const std::string& name);
+
+/// Without the devices of these shares: what QEMU starts with to load a state that was saved
+/// without them.
+Plan without_shares(Plan plan, const std::vector<DetachedShare>& shares);
+
 }  // namespace qlaunch

@@ -231,7 +231,9 @@ void load_running(LiveSnapshots& vm, const SnapshotNote& note, Undertaking& unde
     try {
       vm.await_agent();
       attach_shares(live, vm.client(), shares);
-    } catch (const Error& error) {
+    } catch (const qmp::Gone&) {
+      throw;
+    } catch (const std::exception& error) {
       undertaking.say(error.what());
     }
   }

@@ -80,8 +80,10 @@ class Held {
   void put_back() {
     try {
       put_back_shares(vm_->live(), vm_->client());
-    } catch (const Error&) {  // NOLINT(bugprone-empty-catch)
-      // `status` tells it.
+    } catch (const qmp::Gone&) {
+      throw;
+    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
+      // `status` tells it, and nothing is saved without them.
     }
   }
   void stop() {
@@ -128,7 +130,9 @@ void give_back(LiveSnapshots& vm, const std::vector<DetachedShare>& shares,
                const Undertaking& undertaking) {
   try {
     attach_shares(vm.live(), vm.client(), shares);
-  } catch (const Error& error) {
+  } catch (const qmp::Gone&) {
+    throw;
+  } catch (const std::exception& error) {
     undertaking.say(error.what());
   }
 }
@@ -136,6 +140,7 @@ void give_back(LiveSnapshots& vm, const std::vector<DetachedShare>& shares,
 SnapshotNote save_without_shares(LiveSnapshots& vm, SnapshotNote note, bool all,
                                  Undertaking& undertaking) {
   std::vector<DetachedShare> shares;
+  if (note.kind == SnapshotKind::live) refuse_detached(vm.live());
   if (note.kind == SnapshotKind::live && shares_block(vm.client())) {
     const auto blockers = vm.blockers(false);
     if (std::any_of(blockers.begin(), blockers.end(), [](const auto& each) { return !each.share; }))

@@ -33,6 +33,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr auto suspend_tidy_patience = std::chrono::seconds(15);
+constexpr auto give_back_patience = std::chrono::seconds(10);
 constexpr auto go_on_patience = std::chrono::seconds(20);
 constexpr auto patience_with_keeper = std::chrono::seconds(5);
 constexpr int between_looks = 10;  // milliseconds
@@ -132,7 +133,7 @@ bool is_share(const std::string& reason) {
 void give_back(const LiveRecord& live, const Before& before) {
   if (before.shares.empty() || !alive(live.qemu)) return;
   try {
-    put_back_shares(live);
+    put_back_shares(live, give_back_patience);
   } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
   }
 }
@@ -176,9 +177,35 @@ std::uint64_t save(const LiveRecord& live, const Before& before, OperationRecord
   } catch (...) {
     forget_suspended(live.name);
     if (before.running && alive(live.qemu)) let_go_on(live);
-    give_back(live, before);
     throw;
   }
+}
+
+void refuse_blocked(const LiveRecord& live, const std::vector<std::string>& reasons) {
+  if (!reasons.empty())
+    throw blocked_error("VM " + in_backticks(live.name) + " cannot be suspended now", reasons);
+}
+
+/// Nothing that can be known before keeps it from being saved when this returns.
+Before make_ready(const LiveRecord& live, bool detach_all) {
+  CommandSocket socket(live);
+  auto& client = socket.client();
+  const auto state = client.call(qmp::query_status()).status;
+  check_state(live.name, state);
+  Before before{state == "running", agent_listens(client), {}};
+  put_back_shares(live, client);
+  refuse_detached(live);
+  auto reasons = what_blocks_saving(client);
+  if (!shares_block(client)) {
+    refuse_blocked(live, reasons);
+    return before;
+  }
+  std::erase_if(reasons, is_share);
+  refuse_blocked(live, reasons);
+  check_space(live);
+  before.shares = detach_shares(live, client, detach_all);
+  if (before.shares.empty()) refuse_blocked(live, what_blocks_saving(client));
+  return before;
 }
 
 }  // namespace
@@ -193,42 +220,27 @@ std::string suspend_vm(const std::string& name, const SuspendRequest& request) {
   refuse_suspended(name, "there is nothing to save");
   const auto live = require_running(name);
   const auto begin = Clock::now();
-  Before before;
-  {
-    CommandSocket socket(live);
-    auto& client = socket.client();
-    const auto state = client.call(qmp::query_status()).status;
-    check_state(name, state);
-    before = {state == "running", agent_listens(client), {}};
-    const auto refuse = [&](const auto& reasons) {
-      if (!reasons.empty())
-        throw blocked_error("VM " + in_backticks(name) + " cannot be suspended now", reasons);
-    };
-    auto reasons = what_blocks_saving(client);
-    if (shares_block(client)) {
-      put_back_shares(live, client);
-      std::erase_if(reasons, is_share);
-      refuse(reasons);
-      check_space(live);
-      before.shares = detach_shares(live, client, request.detach_shares);
-      reasons = what_blocks_saving(client);
-      if (!reasons.empty()) attach_shares(live, client, before.shares);
-    }
-    refuse(reasons);
+  const auto before = make_ready(live, request.detach_shares);
+  try {
+    if (!before.shares.empty())
+      refuse_blocked(live, what_blocks_saving(CommandSocket(live).client()));
+    check_space(live);
+    request.step("saving the state of " + in_backticks(name));
+    OperationRecord operation(name, "suspending");
+    const StateMarker marker(live.plan.paths, StateMarker::Work::saving, before.running);
+    at_step(Step::suspend_marked);
+    const auto bytes = save(live, before, operation, request);
+    end_qemu(live);
+    at_step(Step::suspend_ended);
+    if (request.wait_for_keeper) await_keeper(live);
+    return "suspended; its state takes " + format_size_rounded(bytes) + " (" +
+           format_duration(std::max<Duration>(
+               std::chrono::duration_cast<Duration>(Clock::now() - begin), Duration(1))) +
+           ')';
+  } catch (...) {
+    give_back(live, before);
+    throw;
   }
-  check_space(live);
-  request.step("saving the state of " + in_backticks(name));
-  OperationRecord operation(name, "suspending");
-  const StateMarker marker(live.plan.paths, StateMarker::Work::saving, before.running);
-  at_step(Step::suspend_marked);
-  const auto bytes = save(live, before, operation, request);
-  end_qemu(live);
-  at_step(Step::suspend_ended);
-  if (request.wait_for_keeper) await_keeper(live);
-  return "suspended; its state takes " + format_size_rounded(bytes) + " (" +
-         format_duration(std::max<Duration>(
-             std::chrono::duration_cast<Duration>(Clock::now() - begin), Duration(1))) +
-         ')';
 }
 
 }  // namespace qlaunch

@@ -147,6 +147,12 @@ TEST_CASE("shares are taken from a guest while its state is saved, and come back
   // Killed in the middle: the next command gives them back.
   for (const std::string step : {"shares-unplugged", "shares-plugged"}) {
     killed_at(home, step, {"snapshot", "create", "web", "cut-" + step, "--detach-shares"});
+    // What is saved meanwhile would not know of them.
+    CHECK(home.run({"pause", "web"}).code == 0);
+    const auto without = home.run({"snapshot", "create", "web", "without"});
+    CHECK(without.code == 3);
+    CHECK_MESSAGE(contains(without.err, "does not have shares `nine` and `fs` back"), without.err);
+    CHECK(home.run({"resume", "web"}).code == 0);
     const auto status = guest.status();
     CHECK_MESSAGE(status["problems"].empty(), step);
     CHECK_MESSAGE(mounts(home) == before, step);
