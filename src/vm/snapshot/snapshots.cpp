@@ -185,6 +185,8 @@ std::string reason_to_restart(LiveSnapshots& vm, const SnapshotNote& note) {
   if (note.kind == SnapshotKind::disks) return "it holds the disks alone";
   if (!same_machine(vm.live().plan, plan_from_json(note.plan)) || !same_nodes(vm, note))
     return "it was made on another machine than runs now";
+  if (!lets_go_of_shares(vm.live(), vm.client(), detached_from_json(note.detached)))
+    return "its guest does not answer, and cannot let go of its shares";
   return {};
 }
 

@@ -159,6 +159,13 @@ TEST_CASE("shares are taken from a guest while its state is saved, and come back
   }
   CHECK(guest.get("state") == "running");
 
+  // A guest that stands still cannot let go of its device: it is another QEMU that goes back.
+  CHECK(home.run({"pause", "web"}).code == 0);
+  const auto anew = home.run({"snapshot", "revert", "web", "clean", "--discard"});
+  CHECK_MESSAGE(anew.code == 0, anew.err);
+  CHECK_MESSAGE(contains(anew.err, "started anew"), anew.err);
+  CHECK(mounts(home) == before);
+
   // A folder that vanishes is told.
   REQUIRE(rename(home.file("nine").c_str(), home.file("gone").c_str()) == 0);
   const auto vanished = guest.status()["problems"];
