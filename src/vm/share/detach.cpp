@@ -16,8 +16,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include <unistd.h>
-
 namespace qlaunch {
 namespace {
 
