@@ -42,7 +42,7 @@ std::string fresh_base(const char* folder) {
 class Execution {
  public:
   Execution(const AgentTurn& turn, const AgentCommand& command)
-      : command_(command), questions_(turn), feed_(questions_, command.in) {}
+      : command_(command), questions_(turn, give_up_), feed_(questions_, command.in) {}
 
   AgentCommandEnd run(const std::function<void()>& started) {
     for (const char* folder : {"/run", "/tmp"}) {
@@ -177,8 +177,10 @@ class Execution {
   std::optional<AgentCommandEnd> finish() {
     // What it has started may have been deaf to the signal that ended it.
     if (how_ != AgentCommandEnd::How::itself) kill_all();
-    while (!out_->ended()) out_->step(true);
-    while (!err_->ended()) err_->step(true);
+    for (auto* output : {&*out_, &*err_}) {
+      for (Questions::Patience patience(questions_); !output->ended(); patience.check())
+        output->step(true);
+    }
     const bool missing = out_->missing() || err_->missing();
     const auto refusal = questions_.refusal();
     const auto removal = questions_.start("/bin/sh", {"-c", remove_line(base_)});
@@ -210,6 +212,7 @@ class Execution {
   /// After a failure in the middle: the agent may still answer. False where the guest is another
   /// now: what has the command's numbers there belongs to others.
   bool abandon() {
+    if (questions_.lost()) return true;
     try {
       if (!end_ && !kill_all()) return false;
       questions_.shell(remove_line(base_));
@@ -222,11 +225,11 @@ class Execution {
 
   const AgentCommand& command_;
   std::string base_;
-  Questions questions_;
   std::function<bool()> give_up_ = [this] {
     return how_ != AgentCommandEnd::How::itself || command_.interrupted() ||
            (command_.deadline && Clock::now() >= *command_.deadline);
   };
+  Questions questions_;
   Feed feed_;
   std::optional<Output> out_, err_;
   std::int64_t pid_ = 0;

@@ -18,6 +18,10 @@ namespace {
 constexpr std::size_t piece = std::size_t{1} << 20;
 /// A pipe with room takes so much without waiting.
 constexpr std::size_t atomic_write = 4096;
+/// For a guest that answers, but does not do what it is asked for.
+constexpr auto last_patience = std::chrono::seconds(5);
+/// So many wait in the guest at most, see exec_script.hpp.
+constexpr int kept_segments = 3;
 
 bool poll_one(int fd, short events, int milliseconds) {
   pollfd entry{fd, events, 0};
@@ -25,6 +29,17 @@ bool poll_one(int fd, short events, int milliseconds) {
 }
 
 }  // namespace
+
+void Questions::Patience::check() {
+  if (!questions_.give_up_()) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (!since_) since_ = now;
+  if (now - *since_ < last_patience) return;
+  questions_.lost_ = true;
+  Error error("the guest does not end the command: it hangs, or its file systems are frozen");
+  error.help("the command may still run in the guest");
+  throw error;
+}
 
 bool Questions::frozen(const qmp::Refused& refused) {
   if (refused.error_class() != "CommandNotFound") return false;
@@ -53,7 +68,7 @@ void Questions::close(std::int64_t handle) {
 }
 
 void Questions::write(std::int64_t handle, std::string_view bytes) {
-  while (!bytes.empty()) {
+  for (Patience patience(*this); !bytes.empty(); patience.check()) {
     const auto taken = call(qmp::guest_file_write(handle, bytes.substr(0, piece)));
     if (taken <= 0 || static_cast<std::size_t>(taken) > bytes.size())
       throw qmp::Malformed("the guest agent wrote another number of bytes than there are");
@@ -71,7 +86,7 @@ std::int64_t Questions::start(const std::string& path, std::vector<std::string> 
 
 int Questions::await(std::int64_t pid) {
   auto pause = std::chrono::milliseconds(1);
-  for (;;) {
+  for (Patience patience(*this);; patience.check()) {
     if (const auto end = call(qmp::guest_exec_status(pid))) return end->code.value_or(1);
     std::this_thread::sleep_for(pause);
     pause = std::min(pause * 2, std::chrono::milliseconds(20));
@@ -98,6 +113,17 @@ void Outlet::pass(std::string_view bytes) {
   }
 }
 
+bool Output::read() {
+  const auto got = questions_.call(qmp::guest_file_read(*handle_, piece));
+  if (got.bytes.empty()) return false;
+  size_ += got.bytes.size();
+  // It would be read for ever.
+  if (size_ > segment_records * record_size)
+    throw qmp::Malformed("the guest agent hands over more output than was written");
+  outlet_.pass(got.bytes);
+  return true;
+}
+
 bool Output::step(bool last) {
   if (ended_) return false;
   if (!handle_) handle_ = questions_.open(prefix_ + std::to_string(segment_), "r");
@@ -105,15 +131,12 @@ bool Output::step(bool last) {
     ended_ = last;
     return false;
   }
-  const auto got = questions_.call(qmp::guest_file_read(*handle_, piece));
-  if (!got.bytes.empty()) {
-    size_ += got.bytes.size();
-    outlet_.pass(got.bytes);
-    return true;
-  }
+  if (read()) return true;
   // A full segment has at least a byte for each of its records.
   std::optional<std::int64_t> next;
   if (size_ >= segment_records) next = questions_.open(prefix_ + std::to_string(segment_ + 1), "r");
+  if (next && last && ++last_segments_ > kept_segments)
+    throw qmp::Malformed("the guest agent hands over more output than was written");
   if (next) next_segment(*next);
   ended_ = last && !next;
   return next.has_value();
@@ -121,11 +144,7 @@ bool Output::step(bool last) {
 
 void Output::next_segment(std::int64_t handle) {
   // What came between the last read and the end of the segment.
-  for (;;) {
-    const auto got = questions_.call(qmp::guest_file_read(*handle_, piece));
-    if (got.bytes.empty()) break;
-    outlet_.pass(got.bytes);
-  }
+  for (Questions::Patience patience(questions_); read();) patience.check();
   questions_.close(*handle_);
   handle_ = handle;
   ++segment_;

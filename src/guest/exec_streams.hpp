@@ -17,11 +17,28 @@ namespace qlaunch::guest_exec {
 /// Questions to the agent, with what they all need.
 class Questions {
  public:
-  explicit Questions(const AgentTurn& turn) : turn_(turn) {}
+  /// `give_up`: the command is to end.
+  Questions(const AgentTurn& turn, const std::function<bool()>& give_up)
+      : turn_(turn), give_up_(give_up) {}
+
+  /// Of a loop that only the guest can end: without end, but for some seconds once the command is
+  /// to end.
+  class Patience {
+   public:
+    explicit Patience(Questions& questions) : questions_(questions) {}
+    /// In each turn; throws Error when it is over.
+    void check();
+
+   private:
+    Questions& questions_;
+    std::optional<std::chrono::steady_clock::time_point> since_;
+  };
+  /// Whether a patience was over: there is nothing more to ask.
+  bool lost() const { return lost_; }
 
   template <class Result>
   Result call(const qmp::Request<Result>& request) {
-    for (;;) {
+    for (Patience patience(*this);; patience.check()) {
       try {
         return turn_.agent().call(request);
       } catch (const qmp::Refused& refused) {
@@ -48,7 +65,9 @@ class Questions {
   bool frozen(const qmp::Refused& refused);
 
   const AgentTurn& turn_;
+  const std::function<bool()>& give_up_;
   std::string refusal_;
+  bool lost_ = false;
 };
 
 /// Passes what a guest says on to a descriptor of this process.
@@ -84,6 +103,8 @@ class Output {
   void close();
 
  private:
+  /// False where there is nothing more just now.
+  bool read();
   void next_segment(std::int64_t handle);
 
   Questions& questions_;
@@ -91,7 +112,8 @@ class Output {
   Outlet outlet_;
   std::optional<std::int64_t> handle_, credit_;
   int segment_ = 0;
-  std::size_t size_ = 0;  // of the segment, so far
+  std::size_t size_ = 0;   // of the segment, so far
+  int last_segments_ = 0;  // begun after the command's end
   bool ended_ = false;
 };
 
