@@ -27,6 +27,8 @@ constexpr auto grace = std::chrono::seconds(2);
 constexpr auto kill_patience = std::chrono::seconds(10);
 /// What a command has left running may hold its output open for ever.
 constexpr auto linger = std::chrono::seconds(2);
+/// And may write for ever.
+constexpr auto longest_linger = std::chrono::seconds(5);
 
 std::string fresh_base(const char* folder) {
   constexpr std::string_view digits = "0123456789abcdef";
@@ -113,12 +115,12 @@ class Execution {
       }
       stop_where_needed();
       questions_.share();
+      look_for_leftovers();
       if (moved) {
         pause = first_pause;
         moved_ = now;
         continue;
       }
-      look_for_leftovers();
       pollfd input{feed_.wanted(), POLLIN, 0};
       if (poll(&input, 1, static_cast<int>(pause.count())) > 0) pause = first_pause;
       pause = std::min(pause * 2, longest_pause);
@@ -161,17 +163,24 @@ class Execution {
 
   void look_for_leftovers() {
     const auto now = Clock::now();
-    if (now - moved_ < linger || now - looked_ < linger / 2) return;
+    if (now - looked_ < linger / 2) return;
     looked_ = now;
-    const auto file = questions_.open(base_ + ".x", "r");
-    if (!file) return;
-    const bool ended = !questions_.call(qmp::guest_file_read(*file, 16)).bytes.empty();
-    questions_.close(*file);
-    if (!ended) return;
-    // Twice in a row with nothing in between: what still came has come. And again, where a reader
-    // was just being started.
-    if (!std::exchange(ended_, true)) return;
-    questions_.shell(let_go_line(base_));
+    if (!ended_at_) {
+      const auto file = questions_.open(base_ + ".x", "r");
+      if (!file) return;
+      const bool ended = !questions_.call(qmp::guest_file_read(*file, 16)).bytes.empty();
+      questions_.close(*file);
+      if (!ended) return;
+      ended_at_ = now;
+      out_->mark();
+      err_->mark();
+      return;
+    }
+    // What still came has come; or all that comes is of those it has left running.
+    const bool quiet = now - moved_ >= linger;
+    const bool late = now - *ended_at_ >= longest_linger && out_->reached() && err_->reached();
+    // And again, where a reader was just being started.
+    if (quiet || late) questions_.shell(let_go_line(base_));
   }
 
   std::optional<AgentCommandEnd> finish() {
@@ -236,7 +245,8 @@ class Execution {
   std::optional<qmp::ExecResult> end_;
   AgentCommandEnd::How how_ = AgentCommandEnd::How::itself;
   Clock::time_point stop_at_, moved_ = Clock::now(), looked_ = moved_;
-  bool killed_ = false, ended_ = false;
+  std::optional<Clock::time_point> ended_at_;  // about when
+  bool killed_ = false;
 };
 
 }  // namespace

@@ -129,6 +129,7 @@ bool Output::step(bool last) {
   if (!handle_) handle_ = questions_.open(prefix_ + std::to_string(segment_), "r");
   if (!handle_) {
     ended_ = last;
+    caught_up_ = true;
     return false;
   }
   if (read()) return true;
@@ -139,6 +140,7 @@ bool Output::step(bool last) {
     throw qmp::Malformed("the guest agent hands over more output than was written");
   if (next) next_segment(*next);
   ended_ = last && !next;
+  caught_up_ = caught_up_ || !next;
   return next.has_value();
 }
 
@@ -153,6 +155,16 @@ void Output::next_segment(std::int64_t handle) {
   if (!credit_) return;
   questions_.write(*credit_, "\n");
   questions_.call(qmp::guest_file_flush(*credit_));
+}
+
+bool Output::reached() const {
+  // Those that waited in the guest, and one for what was in the pipe.
+  return caught_up_ || segment_ > marked_ + kept_segments + 1;
+}
+
+void Output::mark() {
+  marked_ = segment_;
+  caught_up_ = false;
 }
 
 void Output::close() {

@@ -100,6 +100,9 @@ class Output {
   /// It ended without ever having been there.
   bool missing() const { return ended_ && !handle_ && segment_ == 0; }
   bool closed() const { return outlet_.closed(); }
+  /// Whether everything that was written before mark() has been passed on.
+  bool reached() const;
+  void mark();
   void close();
 
  private:
@@ -112,7 +115,9 @@ class Output {
   Outlet outlet_;
   std::optional<std::int64_t> handle_, credit_;
   int segment_ = 0;
-  std::size_t size_ = 0;   // of the segment, so far
+  std::size_t size_ = 0;  // of the segment, so far
+  int marked_ = 0;        // the segment at mark()
+  bool caught_up_ = false;
   int last_segments_ = 0;  // begun after the command's end
   bool ended_ = false;
 };

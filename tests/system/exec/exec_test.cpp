@@ -125,6 +125,11 @@ TEST_CASE("exec: streams go on while others take their turn, and what is stopped
   if (micro::skipped()) return;
   Home home;
   const Guest guest(home, "web", {.ready = "agent"});
+  // What one has left in the background may write on for ever: it does not wait for that.
+  auto chatty = home.program({test::binary(), "exec", "web", "--", "sh", "-c",
+                              "while echo on; do usleep 20000; done & exit 4"});
+  chatty.stdout_path = "/dev/null";
+  const auto left_writing = qlaunch::spawn(chatty);
   {
     const auto talking = home.start({"exec", "web", "--", "sh", "-c",
                                      "echo first; until [ -e /tmp/go ]; do usleep 10000; done; "
@@ -166,6 +171,7 @@ TEST_CASE("exec: streams go on while others take their turn, and what is stopped
     CHECK(piped.out == "y\ny\n");
     CHECK(piped.err == "141\n");
   }
+  CHECK(code_of(left_writing) == 4);
   CHECK(left(home, "sleep") == "1\n");
   CHECK(left(home, "yes") == "1\n");
 }
