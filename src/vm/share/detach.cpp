@@ -26,6 +26,8 @@ constexpr auto agent_patience = std::chrono::seconds(10);
 constexpr auto command_patience = std::chrono::seconds(20);
 /// A guest takes a device out, and finds one, within a second; a busy one later.
 constexpr auto plug_patience = std::chrono::seconds(20);
+/// For one that took too long already: the next command looks again.
+constexpr auto unmount_patience = std::chrono::seconds(2);
 constexpr auto mount_patience = std::chrono::seconds(20);
 
 /// The guest, asked by short lines for its shell.
@@ -101,7 +103,7 @@ std::vector<OneMount> mounts_in_order(const std::vector<DetachedShare>& shares) 
 
 /// One that took too long goes on in the guest, and would take away what is there just now.
 void await_unmounts(ShareGuest& guest) {
-  const auto deadline = Clock::now() + mount_patience;
+  const auto deadline = Clock::now() + unmount_patience;
   while (guest.run("grep -qx umount /proc/[0-9]*/comm 2>/dev/null", {}).code == 0) {
     if (Clock::now() >= deadline) throw Error("the guest is still unmounting");
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
