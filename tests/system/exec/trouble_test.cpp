@@ -46,7 +46,10 @@ TEST_CASE("exec: an agent that is silent, forbidden to, or not there is told apa
   CHECK_MESSAGE(contains(frozen.err, "stopped answering in the middle of it"), frozen.err);
   CHECK(contains(frozen.err, "the command may still run in the guest"));
   CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(40));
-  guest.say("kill -CONT $(pidof qemu-ga); kill -9 $(pidof cat); rm -f /run/qlaunch-exec-*");
+  // With the shells around it, which would make a file anew.
+  guest.say(
+      "kill -CONT $(pidof qemu-ga); read -r pid name state parent group rest </proc/$(pidof "
+      "cat)/stat; kill -9 -$group; rm -f /run/qlaunch-exec-*");
   REQUIRE(guest.wait("agent").code == 0);
   CHECK(home.run({"exec", "web", "--", "echo", "again"}).out == "again\n");
 
