@@ -166,7 +166,7 @@ TEST_CASE("exec: streams go on while others take their turn, and what is stopped
     // Whoever reads has enough, and the command does not care.
     auto how = home.program({"/bin/sh", "-c",
                              "{ \"$1\" exec web -- sh -c \"$2\"; echo $? >&2; } | head -n 2", "sh",
-                             test::binary(), "trap '' PIPE; yes & sleep 5555"});
+                             test::binary(), "trap '' PIPE; yes 2>/dev/null & sleep 5555"});
     const auto piped = qlaunch::run_and_capture(how, std::chrono::minutes(1), std::size_t{1} << 20);
     CHECK(piped.out == "y\ny\n");
     CHECK(piped.err == "141\n");
