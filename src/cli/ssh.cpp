@@ -68,7 +68,7 @@ bool needs_own_connection(const SshOptions& options) {
 }
 
 SshTarget target_of(const SshOptions& options) {
-  const auto target = parse_ssh_target(options.target);
+  auto target = parse_ssh_target(options.target);
   if (!target.inner.empty())
     throw UsageError(in_backticks(options.target) +
                      " goes through several layers, and `ssh` goes "

@@ -52,14 +52,14 @@ void ProvisionReader::take(std::string_view line) {
   }
 }
 
-void ProvisionReader::feed(std::string_view piece) {
-  while (!piece.empty()) {
-    const auto end = piece.find('\n');
-    unended_ += piece.substr(0, end).substr(0, longest_provision_line - unended_.size());
+void ProvisionReader::feed(std::string_view text) {
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    unended_ += text.substr(0, end).substr(0, longest_provision_line - unended_.size());
     if (end == std::string_view::npos) return;
     take(unended_);
     unended_.clear();
-    piece.remove_prefix(end + 1);
+    text.remove_prefix(end + 1);
   }
 }
 

@@ -10,14 +10,15 @@
 namespace qlaunch {
 
 std::string seed_volume_json(const std::vector<MakeSeed::File>& files, const std::string& note) {
-  using Json = nlohmann::ordered_json;
-  std::string out = "{\"label\": \"cidata\", \"note\": " + Json(note).dump() + ", \"files\": [";
+  using VolumeJson = nlohmann::ordered_json;
+  std::string out =
+      "{\"label\": \"cidata\", \"note\": " + VolumeJson(note).dump() + ", \"files\": [";
   bool first = true;
   // The same in every volume, and so no plan has to hold it.
   auto all = files;
   all.push_back({"qlaunch/provision", seed::provision_script, true});
   for (const auto& file : all) {
-    Json json{{"name", file.name}};
+    VolumeJson json{{"name", file.name}};
     if (file.executable) json["executable"] = true;
     if (first_invalid_utf8(file.content)) {
       json["base64"] = planner::base64(file.content);

@@ -52,6 +52,7 @@ std::vector<DetachedShare> shares_from_json(const Json& json) {
 
 std::string named(const std::vector<DetachedShare>& shares) {
   std::vector<std::string> tags;
+  tags.reserve(shares.size());
   for (const auto& share : shares) tags.push_back(in_backticks(share.tag));
   return (tags.size() == 1 ? "share " : "shares ") + enumerate(tags);
 }
